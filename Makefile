@@ -105,6 +105,9 @@ test-pythons:  ## The fast tests and the demo on each Python from 3.11 to 3.14 t
 test-egress: setup  ## Prove that nothing leaves: 100,000 cases, and every guard taken away once.
 	@GATEWAY_EGRESS_CASES=100000 $(BIN)/pytest -s $(shell find tests -name "test_egress_*.py")
 
+test-privacy: setup  ## How well strangers' data is found: generated texts, both halves, and DATA, a folder of labelled ones.
+	@$(BIN)/python -m benchmarks.privacy_generated $(if $(DATA),--data $(DATA))
+
 test-hostile: setup  ## What an attacker does to others: every attack of docs/explanations/security.md, in five minutes.
 	@$(BIN)/python -m benchmarks.hostile
 

@@ -64,6 +64,8 @@ class Plan:
     has_workers: bool
     """Whether servers with several workers are compared, too."""
     engine: Path | None
+    has_peers: bool
+    """Whether LiteLLM and Portkey are installed and measured, too."""
 
 
 def _memory(contestant: Contestant) -> tuple[float, float]:
@@ -159,7 +161,7 @@ def installed(measured: Measured) -> dict[str, Path]:
 def measure(plan: Plan) -> Measured:
     """Measure everything."""
     measured = Measured()
-    programs = installed(measured)
+    programs = installed(measured) if plan.has_peers else {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         stub, urls = stack.enter_context(provider())
@@ -181,6 +183,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="how often each takes its turn; 5, or 2 with --quick")
     parser.add_argument("--seconds", type=float, help="how long a turn lasts; 3, or 1 with --quick")
     parser.add_argument("--connections", type=int, nargs="+", metavar="N", help="1 8 64 512, or 8 64")
+    parser.add_argument("--alone", action="store_true", help="without LiteLLM and Portkey")
+    parser.add_argument("--workers", action="store_true", help="with --quick: also servers with two workers")
     parser.add_argument("--engine", type=Path, help="a GGUF file: also time a start with an engine")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     given = parser.parse_args()
@@ -189,8 +193,9 @@ def main() -> None:
         seconds=given.seconds or (1.0 if given.quick else 3.0),
         connections=given.connections or (QUICK_CONNECTIONS if given.quick else CONNECTIONS),
         starts=1 if given.quick else STARTS,
-        has_workers=not given.quick,
+        has_workers=given.workers or not given.quick,
         engine=given.engine,
+        has_peers=not given.alone,
     )
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, OPEN_FILES), most))  # Of the servers, too.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from gateway.domain.quick_init import quick_init
+
 
 class Clock(Protocol):
     """A source of time; tests pass a virtual one."""
@@ -48,6 +50,7 @@ class CpuClock(SystemClock):
         return time.process_time()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """A point in time on the monotonic clock, passed on unchanged."""

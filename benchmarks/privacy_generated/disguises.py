@@ -45,7 +45,6 @@ def forms() -> Iterator[Form]:
         "zero-width spaces between": lambda text: "\u200b".join(text),
         "split over lines": lambda text: f"{text[: len(text) // 2]}\n{text[len(text) // 2 :]}",
         "split by a hyphen": lambda text: f"{text[: len(text) // 2]}-\n{text[len(text) // 2 :]}",
-        "reversed": lambda text: text[::-1],
     }  # fmt: skip
     for name, encode in encodings.items():
         for form, write in {"sentence": _sentence, "line": _line, "JSON": _json}.items():

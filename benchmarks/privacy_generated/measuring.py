@@ -89,3 +89,18 @@ def firms_found(listed: Sequence[Measured]) -> tuple[int, int]:
     firms = [each for each in listed if each.row.source.kind == FIRMS]
     found = sum(any(kind in each.row.source.also for *_, kind in each.findings) for each in firms)
     return found, len(firms)
+
+
+def texts_found(listed: Sequence[Measured], kind: str) -> float:
+    """Return the share of texts in which a type is found anywhere."""
+    return sum(any(one == kind for *_, one in each.findings) for each in listed) / max(1, len(listed))
+
+
+def recall_by_family(listed: Sequence[Measured]) -> dict[str, float]:
+    """Return by family of forms how many values are found."""
+    found: Counter[str] = Counter()
+    there: Counter[str] = Counter()
+    for each in listed:
+        found[each.row.form.family] += len(each.judgement.found)
+        there[each.row.form.family] += len(each.row.spans)
+    return {family: found[family] / there[family] for family in there}

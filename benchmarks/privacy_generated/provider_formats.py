@@ -55,10 +55,8 @@ Voyage	pa-{u43}
 Jina	jina_{a32}{u28}
 Together	tgp_v1_{u43}
 ElevenLabs	sk_{h48}
-Deepgram project	dg_{h40}
 E2B	e2b_{h40}
 Firecrawl	fc-{h32}
-Weights and Biases	wandb_v1_{a27}_{a40}
 SendGrid	SG.{u22}.{u43}
 Mailgun	key-{h32}
 Mailchimp	{h32}-us1{n1}
@@ -88,7 +86,6 @@ PlanetScale password	pscale_pw_{u43}
 PlanetScale OAuth	pscale_oauth_{u43}
 Neon	napi_{l64}
 Aiven	aivenv1{b44}
-Upstash QStash	qstash_{a36}
 Prefect	pnu_{l36}
 HashiCorp Vault service	hvs.{u92}
 HashiCorp Vault batch	hvb.{u140}
@@ -98,7 +95,7 @@ Doppler personal	dp.pt.{a43}
 Doppler service	dp.st.prd.{a43}
 1Password service	ops_eyJ{b250}
 Infisical	st.{h24}.{h32}.{h32}
-Age	AGE-SECRET-KEY-1QQPQQ{U52}
+Age	AGE-SECRET-KEY-1{B58}
 Grafana service	glsa_{a32}_{h8}
 Grafana cloud	glc_eyJ{b80}
 New Relic user	NRAK-{U27}
@@ -131,7 +128,6 @@ Square secret	sq0csp-{u43}
 Square legacy token	sq0atp-{u22}
 Braintree	access_token$production${l16}${h32}
 Plaid	access-production-{h8}-{h4}-{h4}-{h4}-{h12}
-Razorpay	rzp_live_{a14}
 Flutterwave	FLWSECK-{h32}-X
 Paystack	sk_live_{h40}
 Mollie	live_{a30}
@@ -167,7 +163,6 @@ Tencent Cloud	AKID{a32}
 Yandex Cloud	AQVN{u36}
 Yandex OAuth	y0_{u55}
 OpenShift	sha256~{u43}
-Kubernetes bootstrap	{l6}.{l16}
 Rancher	token-{L5}:{l54}
 Settlemint	sm_aat_{a16}
 Tailscale	tskey-auth-{a16}-{a32}
@@ -177,13 +172,14 @@ Ory	ory_at_{u43}
 Clerk	sk_live_{a40}
 Stytch	secret-live-{u36}
 WorkOS	sk_live_{b60}
-Okta	00{u40}
-Scaleway	SCW{U17}
-Hashnode	hn_{a40}
 Beamer	b_{b44}
 """
 _BARE = """
 AWS secret key	{b40}
+Deepgram	{h40}
+Weights and Biases	{h40}
+Kubernetes bootstrap	{l6}.{l16}
+Okta	00{u40}
 Datadog	{h32}
 Cloudflare	{u40}
 Algolia	{h32}

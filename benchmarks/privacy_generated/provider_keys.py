@@ -19,7 +19,7 @@ _ALPHABETS = {
     "u": digits + ascii_letters + "_-",
     "b": digits + ascii_letters + "+/",
     "2": "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
-    "z": digits + ascii_lowercase + "-",
+    "B": "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L",
     "L": ascii_lowercase,
     "C": ascii_letters,
     "A": ascii_uppercase,

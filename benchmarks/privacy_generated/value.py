@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
@@ -102,7 +102,9 @@ class LabelledRow:
     spans: tuple[tuple[int, int, str], ...]
     source: Source
     form: Form
-    also: frozenset[str] = field(default_factory=frozenset)
+    value: str
+    """The first value, as its source drew it."""
+    also: frozenset[str]
     """Types that the row does not judge."""
 
 

@@ -10,12 +10,14 @@ from gateway.clock import Clock, Deadline
 from gateway.domain.answer import Chunk, Reply
 from gateway.domain.capability import Capability
 from gateway.domain.decision import EgressPermit
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import GenerationConfig, Request
 from gateway.policy.escalation import Escalate
 from gateway.policy.kinds import KINDS
 from gateway.policy.model import ModelSpec
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One attempt at one model: what to answer, within which bounds."""

@@ -87,5 +87,5 @@ def mean_vector(text: str) -> Floats:
     found = pieces_of(text, table.ids)
     if not found:
         return np.zeros(DIMENSIONS)
-    total = np.add.reduce(table.vectors.take(found, axis=0), axis=0, dtype=np.float64)
+    total: Floats = np.add.reduce(table.vectors.take(found, axis=0), axis=0, dtype=np.float64)
     return total * table.scale / len(found) - table.mean

@@ -1,9 +1,9 @@
 """The layer that reserves the worst case before a call and settles it after, whatever happens."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Protocol, Unpack
 
 import structlog
@@ -163,7 +163,7 @@ class BudgetLayer:
         )
         if not accounts or target.spec.token_price is None:
             return None
-        reservation_id = uuid.uuid4().hex
+        reservation_id = token_hex(16)
 
         until = target.share(self._clock)
         try:

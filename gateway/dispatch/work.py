@@ -7,10 +7,12 @@ from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.recovery import PrivacyCheck
 from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.policy.model import Policy
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchRequest:
     """What dispatch was asked to do."""

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason
+from gateway.domain.quick_init import quick_init
 
 
 class Route(StrEnum):
@@ -34,6 +35,7 @@ class Outcome(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens by the answering model's own count: the parts below are included in the first two."""
@@ -72,6 +74,7 @@ class TokenLogprob:
     top: tuple[TopLogprob, ...] = field(default=(), repr=False)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallDelta:
     """A piece of a call of a tool; the first one of a call has its id and its whole name."""
@@ -92,6 +95,7 @@ class ToolCallDelta:
     """In any piece: what the provider wants back with the call."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReasoningDelta:
     """A piece of what a model thinks; `opaque` ends a thought."""
@@ -112,6 +116,7 @@ class TokenConfidence:
     """Of all tokens that could have come."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """A piece of an answer; the last one, and only it, has a `finish_reason`.
@@ -141,6 +146,11 @@ class Chunk:
         return bool(self.text or self.reasoning or self.tool_calls or self.vectors)
 
 
+SIGN_OF_LIFE = Chunk()
+"""A piece that says nothing: the model is at work."""
+
+
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The whole answer of one model."""
@@ -170,6 +180,7 @@ class Reply:
         )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at one model; `reason` is None when it answered."""
@@ -205,6 +216,7 @@ class Degraded:
     """By which the caller may fetch the answer of a person, where one was asked."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What dispatch gives back: an answer or a canned reply, with its decision and every attempt."""
@@ -273,6 +285,7 @@ class MirrorResult:
         return any(attempt.outcome is not Outcome.REFUSED for attempt in self.attempts)
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """A piece of the streamed answer: one of text, reasoning, call; `attempt` grows at every Restart."""

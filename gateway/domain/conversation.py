@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gateway.domain.quick_init import quick_init
+
 
 class Role(StrEnum):
     """Who speaks in a message; the values are those of chat templates and the OpenAI API."""
@@ -23,6 +25,7 @@ class ImageDetail(StrEnum):
     HIGH = "high"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Text:
     """Text, never shown in a repr."""
@@ -91,6 +94,7 @@ class Reasoning:
 Part = Text | Image | File | ToolCall | ToolResult | Reasoning
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation, with `content` in place of one text part, or with `parts`."""

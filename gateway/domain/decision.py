@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.session import NEW_SESSION, SessionOutcome, SessionState
@@ -47,6 +48,7 @@ class Reason(StrEnum):
     MODEL_NOT_ALLOWED = "MODEL_NOT_ALLOWED"
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """The three numbers that rules see, each in [0, 1]."""
@@ -103,6 +105,7 @@ class RequestTexts:
     """The places of what was found in `request`."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingInput:
     """All that routing looks at of a request; records keep it, but for its texts."""
@@ -136,6 +139,7 @@ class RoutingInput:
     """What permits are minted for; None: the decision lets nothing leave."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingState:
     """All that routing looks at of the moment: time, speeds of models and spending."""
@@ -203,6 +207,7 @@ class EgressPermit:
             raise TypeError("an egress permit is minted by gateway.routing alone")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Where a request may go and why; dispatch may only walk `chain`, in order."""

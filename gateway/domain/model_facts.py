@@ -35,6 +35,8 @@ class ModelFacts:
     architecture: str
     """llama.cpp's name of the architecture, such as `qwen3`."""
     context_tokens: int
+    threads: int
+    """Threads for decoding."""
     layers: int
     """Layers of the model; the output counts as one."""
     has_gpu: bool

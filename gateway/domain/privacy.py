@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from gateway.domain.quick_init import quick_init
+
 
 class PrivacyClass(IntEnum):
     """How private a request is; ordered, with the numbers of the wire."""
@@ -49,6 +51,7 @@ class Entities:
     """Why it is not known what there is, without a word of the text; the request is then restricted."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyAssessment:
     """What the privacy scorer says of a request: score in [0, 1], class, why, and the findings."""

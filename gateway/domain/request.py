@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from gateway.domain.conversation import Message, ReasoningConfig, Tool, ToolChoice
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.quick_init import quick_init
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationConfig:
     """How to generate; None leaves the choice to the policy or the model."""
@@ -34,6 +36,7 @@ class GenerationConfig:
     """GBNF, for models at the edge."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
     """How the caller tightens the policy for one request."""
@@ -51,6 +54,7 @@ class EmbeddingConfig:
     """How many numbers each is to have; None: as many as the vector space has."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request that is right in every field; only `server.wire` makes one from the wire."""

@@ -66,4 +66,17 @@ def constraint_of(
         constraint = Constraint(grammar=grammar, request_field=field, is_deferred=is_deferred)
         return constraint, model.matcher(constraint)
     except GrammarRefused as error:
-        raise errors.NotCapable(name, f"{field}: {error}", field=field) from None
+        problem = f": {error}" if calls is None else _problem_of_a_tool(request, model) or f": {error}"
+        raise errors.NotCapable(name, f"{field}{problem}", field=field) from None
+
+
+def _problem_of_a_tool(request: engine_pb2.GenerateRequest, model: Model) -> str:
+    """Return which tool has parameters whose grammar is refused by itself, and why; "" if none has."""
+    for number, tool in enumerate(request.tools):
+        if request.tool_choice.name in ("", tool.name):
+            try:
+                grammar = grammar_of(tool.parameters_json_schema or "{}")
+                model.matcher(Constraint(grammar=grammar, request_field=TOOLS_FIELD))
+            except GrammarRefused as error:
+                return f"[{number}].parameters_json_schema: {error}"
+    return ""

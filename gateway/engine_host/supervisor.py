@@ -159,6 +159,7 @@ class EngineSupervisor:
             load_ms=ready.load_ms,
             architecture=facts.architecture,
             context=facts.context_tokens,
+            threads=facts.threads,
             gpu_layers=f"{facts.gpu_layers}/{facts.layers}",
             **self._can(ready),
             **self._memory_fields(),

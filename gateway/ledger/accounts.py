@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.errors import BudgetExhausted
 from gateway.ledger.money import nanos_of_usd
@@ -17,6 +18,7 @@ RETENTION_WINDOWS = 7
 """For how many window lengths an account is kept after its window; at least RETENTION_S."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One budget of one subject in one window of time; a reservation names one or more."""

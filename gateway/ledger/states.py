@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import structlog
 
+from gateway.domain.quick_init import quick_init
 from gateway.errors import LedgerUnavailable
 
 _log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ def check_amount(model: str, usd_nanos: int) -> None:
         raise LedgerUnavailable(model, "the amount of a call is larger than the ledger can hold")
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What an event changes in a ledger; the same for every store."""

@@ -47,6 +47,8 @@ def recorded_outcomes(read: Callable[[], Lines]) -> RecordedOutcomes:
             mirrored.append(_outcome(fields, location, weak=fields["weak"], strong=fields.get("strong")))
         if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
             continue
+        if fields.get("facts", {}).get("signals", {}).get("is_embedding"):
+            continue  # Vectors, of which no score says which model is better.
         requests += 1
         key, at_unix_s = _key(fields, location)
         if key not in scores:

@@ -23,6 +23,8 @@ class Traffic:
     """Time from the end of the first request to the end of the last one."""
     explained: int
     """Left out: calls of Explain, which call no model."""
+    embedded: int
+    """Left out: calls of Embed, whose complexity says nothing."""
     scored_otherwise: int
     """Left out: requests that swing, were scored by another scorer, and have no recorded features to score
     them again."""
@@ -93,12 +95,15 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
     """Decide every recorded request twice, with a threshold below all scores and one above all scores."""
     above, below = pinned(policy, threshold, ALL_ABOVE), pinned(policy, threshold, ALL_BELOW)
     has_labels = reads_labels(policy)
-    explained = 0
+    explained = embedded = 0
     assessed: list[_Assessed] = []
     rescored = set[str]()
     for record in records:
         if record.method == "Explain":
             explained += 1
+            continue
+        if record.routing_input.signals.is_embedding:
+            embedded += 1
             continue
         one = _assess(record, above, below, has_labels=has_labels)
         if one.has_features and one.sides.complexity != record.routing_input.complexity:
@@ -113,6 +118,7 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
         requests=tuple(one.sides for one in usable),
         span_s=max(ends, default=0.0) - min(ends, default=0.0),
         explained=explained,
+        embedded=embedded,
         scored_otherwise=len(assessed) - len(usable),
         of_other_policies=sum(one.policy_hash != policy.hash for one in usable),
         without_labels=sum(one.lacks_labels for one in usable),

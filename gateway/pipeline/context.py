@@ -7,6 +7,7 @@ from gateway.clock import Deadline
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Answer
 from gateway.domain.decision import Decision, ShadowDecision
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.pipeline.steps import Steps
 from gateway.policy.model import Policy
@@ -53,6 +54,7 @@ async def no_wait() -> None:
     """Wait for nobody, where calls have no turns."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
     """Who calls, and until when; the same for every transport."""

@@ -13,8 +13,9 @@ def check_model_name(request: Request, policy: Policy) -> None:
 
     The name of a vector space is one for embeddings alone.
     """
-    model, allowed = policy.names.model(request.model), policy.models_of_key(request.key_name)
-    if model is None or (request.embedding is None and request.model in policy.names.spaces):
+    names = policy.names
+    model, allowed = names.model(request.model), policy.models_of_key(request.key_name)
+    if model is None or (request.embedding is None and request.model in names.spaces):
         raise UnknownModel
     if model and allowed is not None and model not in allowed:
         raise ModelNotAllowed(request.key_name, model=model)

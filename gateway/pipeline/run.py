@@ -221,7 +221,7 @@ class Pipeline:
 
     async def _check(self, incoming: IncomingRequest, context: CallContext) -> Request:
         checked = await self._assessor.check(context.tenant, incoming.parse(), context.deadline)
-        request = replace(checked, key_name=context.key_name)
+        request = replace(checked, key_name=context.key_name) if context.key_name else checked
         check_model_name(request, self.policy)
         return with_space(request, self.policy)
 

@@ -105,7 +105,11 @@ class LlamaCppModel(ModelSpec):
         description="Megabytes of memory for past prompts and answers, for requests that begin alike.",
     )
     threads: int | None = Field(
-        None, ge=1, le=1024, description="Threads for decoding. Default: chosen for the machine."
+        None,
+        ge=1,
+        le=1024,
+        description="Threads for decoding. Default: half of the cores, or all of them where that is clearly "
+        "faster when the model is loaded.",
     )
     prefill_threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."

@@ -140,6 +140,11 @@ class PrivacyPolicy(Strict):
         max_length=1000,
         description="Values that are never findings, exactly as written, such as your helpdesk's address.",
     )
+    examples: Literal["report", "ignore"] = Field(
+        "report",
+        description="Whether published test cards, numbers for fiction, and addresses and networks that are "
+        "reserved for documentation are findings like any other.",
+    )
     deny: tuple[PrivateValue, ...] = Field(
         (),
         strict=False,

@@ -231,6 +231,8 @@ class ModelSpec(CommonKeys):
 
     def lowered(self, request: Request, limits: RequestLimits | None) -> Request:
         """Return the request within what a rule allows this model."""
+        if limits is None and not request.config.reasoning.is_optional:
+            return request
         can_reason = Capability.REASONING in self.capabilities
         return lowered(request, limits, max_tokens=self.max_tokens, can_reason=can_reason)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from gateway.domain.text.pattern import Pattern
 from gateway.policy.model import ClassName, ExtraPattern, PrivacyPolicy
-from gateway.privacy.detector import CERTAIN, Detector, Match, context
+from gateway.privacy.detector import CERTAIN, Detector, Match, surroundings
 
 OWN_WEIGHT = 0.5
 """The default weight of an operator's own type, as for an e-mail address."""
@@ -37,7 +37,7 @@ class PatternDetector:
                 continue
             confidence = self._confidence
             if self._words:
-                near = context(text, (span.start, span.end), before=80, after=40).casefold()
+                near = surroundings(text, (span.start, span.end), before=80, after=40).casefold()
                 if not any(word in near for word in self._words):
                     confidence *= WITHOUT_CONTEXT
             yield Match(self.types[0], span.start, span.end, confidence)

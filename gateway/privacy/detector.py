@@ -75,6 +75,17 @@ _BLANK_LINE = Pattern(r"\n(?:[ \t\r\f\v]*\n)+")
 
 
 def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
+    """Return the surroundings of a value, in which words may name it.
+
+    Nothing if the words right before a number name something that is nobody's, such as an order.
+    """
+    around = surroundings(text, span, before=before, after=after)
+    if digits_in(text[slice(*span)]) and is_of_something_else(text[max(0, span[0] - _OTHER_CHARS) : span[0]]):
+        return ""
+    return around
+
+
+def surroundings(text: str, span: tuple[int, int], *, before: int, after: int = 0) -> str:
     """Return up to `before` characters before a span and `after` behind it, from its paragraph only."""
     start, end = span
     head = text[max(0, start - before) : start]
@@ -85,6 +96,24 @@ def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) ->
     if not after:
         return head
     return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"
+
+
+_OTHER_NAMES = Pattern(
+    r"(?:\b|_)(?:order|invoice|ticket|issue|case|part|serial|sku|item|ref(?:erence)?|tracking|parcel|shipment|isbn"
+    r"|issn|doi|ean|gtin|upc|model|lot|batch|commit|page|qty|quantity|amount|price|total|weight"
+    r"|timestamp|created|updated|bestell[a-z]*|rechnung[a-z]*|artikel[a-z]*|auftrag[a-z]*|vorgang[a-z]*"
+    r"|sendung[a-z]*|commande|facture|colis|pedido|factura|albar.n|zam.wieni[a-z]*|faktur[a-z]*|ordine|fattura"
+    r"|bestelling|factuur|encomenda|fatura)"
+    r"(?:[ _-]?(?:id|no|nr|num|numbers?|n\xb0|numer|nummer|n[u\xfa]mero|at))?"
+    r"[.:]?(?: (?:is|was|ist|est|es|to|jest))?[\"']?[ \t]*[:=#>]{0,2}[ \t\[]*[\"'#]?$",
+    ignore_case=True,
+)
+_OTHER_CHARS = 48
+
+
+def is_of_something_else(before: str) -> bool:
+    """Whether the text right before a number names something that is nobody's: an order, a part, a time."""
+    return _OTHER_NAMES.is_in(before[-_OTHER_CHARS:])
 
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:

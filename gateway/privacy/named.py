@@ -4,17 +4,16 @@ They become a variant with one paragraph `name: value` each, so that detectors n
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from string import ascii_letters, digits
 
 from gateway.domain.text.pattern import Pattern, PatternSet
 from gateway.privacy.detector import paragraphs
 from gateway.privacy.detectors.login_words import marked
-from gateway.privacy.normalize import NO_OFFSET, NormalText
-from gateway.privacy.split_words import CONTEXT_WORDS, split_words
-
-CharRange = tuple[int, int]
+from gateway.privacy.field_names import labels_of
+from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText
+from gateway.privacy.split_words import CONTEXT_WORDS
+from gateway.privacy.tables import Cell, CharRange, below, delimited, html, json_rows, lists, sql
 
 _WORD = Pattern(CONTEXT_WORDS, ignore_case=True)
 _KEYS = r"(?:name|key|field|label|variable|param(?:eter)?|property|attribute|question)"
@@ -44,38 +43,39 @@ _BLOCK_LINE = Pattern(r"^[ \t]*(\S{4,})[ \t\r]*$")
 
 _PREFILTERS = PatternSet(
     [
-        rf"(?:{CONTEXT_WORDS})[^\n]*[|\t;,][^\n]*\n|[|\t;,][^\n]*(?:{CONTEXT_WORDS})[^\n]*\n",
+        rf"(?:{CONTEXT_WORDS})[^\n]*(?:[|\t;,]|  )[^\n]*\n|(?:[|\t;,]|  )[^\n]*(?:{CONTEXT_WORDS})[^\n]*\n",
         rf"\b{_KEYS}{_IS}[^\n]*{_NEXT}\b{_VALUES}{_IS}|\b{_VALUES}{_IS}[^\n]*{_NEXT}\b{_KEYS}{_IS}",
         r"kind[\"']?[ \t]*:[ \t]*[\"']?(?-i:Secret)\b",
         r"form-data;[ \t]*name=",
+        r"\)[ \t\r\n]*VALUES\b",
+        r"[\"'](?:columns?|fields?|headers?|header_row|names)[\"'][ \t]*:[ \t\r\n]*\[",
+        r"<(?:t[rhd]|dt|label|input|field|property|param|meta|attribute|b|strong|span)\b",
+        rf"(?:{CONTEXT_WORDS})[\w .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
+        rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{CONTEXT_WORDS})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
     ],
     ignore_case=True,
 )
-_FORM = 3
-"""The index in `_PREFILTERS` of the parts of a form."""
-_DELIMITERS = "|\t;,"
-_CELLS = {
-    mark: re.compile(rf'"((?:[^"]|"")*)"[^{re.escape(mark)}]*|[^{re.escape(mark)}]+|(?<={re.escape(mark)})')
-    for mark in _DELIMITERS
-}
-_HEAD = r"[^\n{}<>=:\[\]]*"
-_HEAD_LINE = Pattern(
-    rf"(?m)^(?:{_HEAD}(?:{CONTEXT_WORDS}){_HEAD}[|\t;,]{_HEAD}|{_HEAD}[|\t;,]{_HEAD}(?:{CONTEXT_WORDS}){_HEAD})$",
-    ignore_case=True,
+_COLUMNS, _PAIRS, _SECRETS, _FORM, _SQL, _JSON_ROWS, _HTML, _LISTS, _BELOW = range(9)
+"""The indexes of the structures in `_PREFILTERS`."""
+_TABLES: tuple[tuple[int, Callable[[str], Iterator[Cell]]], ...] = (
+    (_COLUMNS, delimited),
+    (_SQL, sql),
+    (_JSON_ROWS, json_rows),
+    (_HTML, html),
+    (_LISTS, lists),
+    (_BELOW, below),
 )
-_HEADS = frozenset(ascii_letters + digits + " _-./#()\x1a\x1c?&'+%")
-_MAX_LINE = 4096
-_RULE = frozenset("-:=+| \t")
-_AROUND = " \t\r\"'`*_"
-_MIN_NAMES = 2
-_MAX_NAME = 40
-_MAX_WORDS = 5
-"""The most words in the head of a column; a longer one is a sentence with commas."""
+
+
+_MARKS = "\n:=<"
+"""At least one is in every structure but a statement of SQL."""
+_UNNAMED = "here is a value that is named "
+"""Before a cell whose head says nothing, so that it does not look like the whole of a message."""
 
 
 def named_values(normal: NormalText) -> NormalText | None:
     """Return a variant with `name: value` for each value whose name is elsewhere; None if there are none."""
-    if "\n" not in normal.text and ":" not in normal.text and "=" not in normal.text:
+    if not any(mark in normal.text for mark in _MARKS) and " VALUES" not in normal.text.upper():
         return None
     text = marked(normal.text)
     present = _PREFILTERS.matching(text)
@@ -83,109 +83,55 @@ def named_values(normal: NormalText) -> NormalText | None:
         return None
     pieces: list[str] = []
     origins: list[int] = []
-    spellings: dict[str, tuple[str, ...]] = {}
-    for name, (start, end) in _in_text(text, present):
-        if name not in spellings:
-            spellings[name] = tuple(dict.fromkeys((name, split_words(name))))
-        for each in spellings[name]:
+    cells: list[OwnText] = []
+    for name, start, end in _in_text(text, present):
+        value = normal.text[start:end]
+        labels = labels_of(name) if _WORD.is_in(name) else ()
+        for each in labels:
             lead = f"{each}: " if not pieces else f"\n\n{each}: "
-            pieces += [lead, normal.text[start:end]]
+            pieces += [lead, value]
             origins += [NO_OFFSET] * len(lead)
             origins += range(start, end)
-    if not pieces:
+        first, last = normal.span(start, end)
+        cells.append(
+            OwnText(
+                first, last, tuple(f"{each}: {value}" for each in labels) or (f"{_UNNAMED}{name}: {value}",)
+            )
+        )
+    if not cells:
         return None
     if normal.offsets is not None:
         origins = [at if at == NO_OFFSET else normal.offsets[at] for at in origins]
-    return NormalText("".join(pieces), tuple(origins))
+    return NormalText("".join(pieces), tuple(origins), cells=tuple(sorted(cells)))
 
 
-def _in_text(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:
+def _in_text(text: str, present: list[int]) -> Iterator[Cell]:
     for offset, paragraph in paragraphs(text):
-        for name, (start, end) in _pairs(paragraph, present):
-            yield name, (offset + start, offset + end)
+        for name, start, end in _named(paragraph, present):
+            yield Cell(name, offset + start, offset + end)
     if _FORM in present:
         for span in _PART.find(text):
             of_name, value = span.groups
             if _WORD.is_in(text[slice(*of_name)]):
-                yield text[slice(*of_name)], value
+                yield Cell(text[slice(*of_name)], *value)
 
 
-def _pairs(text: str, present: list[int]) -> Iterator[tuple[str, CharRange]]:
-    if 0 in present and "\n" in text:
-        yield from _columns(text)
-    if 1 in present:
+def _named(text: str, present: list[int]) -> Iterator[Cell]:
+    for index, cells in _TABLES:
+        if index in present:
+            yield from cells(text)
+    if _PAIRS in present:
         for pattern, name_first in ((_PAIR, True), (_REVERSED, False)):
             for span in pattern.find(text):
                 name = span.groups[0] if name_first else span.groups[3]
                 value = max(span.groups[1:] if name_first else span.groups[:3])
                 if _WORD.is_in(text[slice(*name)]):
-                    yield text[slice(*name)], value
-    if 2 in present and _MANIFEST.is_in(text):
+                    yield Cell(text[slice(*name)], *value)
+    if _SECRETS in present and _MANIFEST.is_in(text):
         yield from _manifests(text)
 
 
-def _columns(text: str) -> Iterator[tuple[str, CharRange]]:
-    """Yield name and span of the cells of columns whose head is a context word."""
-    done = 0
-    for start, end in _HEAD_LINE.places(text):
-        if start < done:
-            continue
-        mark, heads = _heads(text, start, end)
-        done = end + 1
-        while heads and done < len(text):
-            first, stop = done, text.find("\n", done)
-            stop = len(text) if stop < 0 else stop
-            line = text[first:stop]
-            if line.count(mark) == text.count(mark, start, end):
-                yield from _row(line, first, mark, heads)
-            elif not (line.strip() and _RULE.issuperset(line)):
-                break
-            done = stop + 1
-
-
-def _row(line: str, start: int, mark: str, heads: dict[int, str]) -> Iterator[tuple[str, CharRange]]:
-    for column, (first, last) in enumerate(_cells(line, mark)):
-        if column in heads and last > first and not _RULE.issuperset(line[first:last]):
-            yield heads[column], (start + first, start + last)
-
-
-def _heads(text: str, start: int, end: int) -> tuple[str, dict[int, str]]:
-    """Return the delimiter of a header line, and the columns whose head is a context word."""
-    line = text[start:end]
-    mark = max(_DELIMITERS, key=line.count)
-    follows = text[end + 1 : end + 1 + _MAX_LINE].split("\n", 1)[0]
-    if line.count(mark) != follows.count(mark) and not (follows and _RULE.issuperset(follows)):
-        return mark, {}
-    names = [line[first:last] for first, last in _cells(line, mark)]
-    if sum(map(bool, names)) < _MIN_NAMES or not all(map(_may_head, names)):
-        return mark, {}
-    return mark, {at: name for at, name in enumerate(names) if _WORD.is_in(name)}
-
-
-def _may_head(name: str) -> bool:
-    """Whether a cell may be the head of a column; one that begins with "fail" belongs to test results."""
-    is_short = len(name) <= _MAX_NAME and name.count(" ") < _MAX_WORDS
-    return (
-        is_short
-        and all(char in _HEADS or not char.isascii() for char in name)
-        and not name.lower().startswith("fail")
-    )
-
-
-def _cells(line: str, mark: str) -> Iterator[CharRange]:
-    """Yield the spans of the cells in a line, without the spaces, quotes and emphasis around them."""
-    outer = 1 if mark == "|" and line.lstrip().startswith("|") else 0
-    base = line.index("|") + 1 if outer else 0
-    for cell in _CELLS[mark].finditer(line, base):
-        first, last = cell.span(1) if cell[1] is not None else cell.span()
-        while first < last and line[first] in _AROUND:
-            first += 1
-        while first < last and line[last - 1] in _AROUND:
-            last -= 1
-        yield first, last
-
-
-def _manifests(text: str) -> Iterator[tuple[str, CharRange]]:
+def _manifests(text: str) -> Iterator[Cell]:
     """Yield the values in Kubernetes manifests of the kind Secret."""
     edges = [0, *(mark.start() for mark in _DOCUMENT.finditer(text)), len(text)]
     for start, end in pairwise(edges):
@@ -198,7 +144,7 @@ def _manifests(text: str) -> Iterator[tuple[str, CharRange]]:
                 inner = block.end, _block_end(document, block.end, len(document[slice(*block.groups[0])]))
             done = inner[1]
             for first, last in _entries(document[slice(*inner)]):
-                yield "password", (start + inner[0] + first, start + inner[0] + last)
+                yield Cell("password", start + inner[0] + first, start + inner[0] + last)
 
 
 def _block_end(text: str, at: int, indent: int) -> int:

@@ -62,6 +62,14 @@ NO_OFFSET = -1
 """The offset of a character that the original does not have."""
 
 
+class OwnText(NamedTuple):
+    """A cell of a table in the original text, and the texts that say what it is."""
+
+    start: int
+    end: int
+    texts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class NormalText:
     """A text for detectors, with the original offset of each character (None: unchanged)."""
@@ -70,6 +78,8 @@ class NormalText:
     offsets: tuple[int, ...] | None = field(default=None, repr=False)
     is_of_fields: bool = False
     """Whether only field names were changed, which matters only to detectors with context words."""
+    cells: tuple["OwnText", ...] = field(default=(), repr=False)
+    """The cells of tables, in order; a number in one is judged by its own head, not by its neighbours."""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span in the original of a non-empty span in `text`.

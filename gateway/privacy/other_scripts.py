@@ -72,9 +72,15 @@ _WORDS = {
     )
     for english in _NAMES | _SCRIPTS
 }
+
+
+def _source(word: str) -> str:
+    return re.escape(word).replace(r"\ ", "[ _]")
+
+
 _YEAR = "[0-9] ?(?:年|년)"
 _ANY = Pattern(
-    "|".join(map(re.escape, (word for each in _WORDS.values() for word in each))).encode().decode("latin-1")
+    "|".join(_source(word) for each in _WORDS.values() for word in each).encode().decode("latin-1")
     + f"|{_YEAR.encode().decode('latin-1')}"
 )
 """For text in UTF-8."""
@@ -97,7 +103,8 @@ def in_english(normal: NormalText) -> NormalText | None:
 
 
 def _edits(text: str, lowered: str) -> Iterator[Edit]:
-    names, pattern = _pattern(tuple(word for each in _WORDS.values() for word in each if word in lowered))
+    spaced = lowered.replace("_", " ")
+    names, pattern = _pattern(tuple(word for each in _WORDS.values() for word in each if word in spaced))
     for found in pattern.finditer(text):
         group = found.lastindex or 0
         if group <= len(names):
@@ -116,7 +123,7 @@ def _pattern(present: tuple[str, ...]) -> tuple[tuple[str, ...], re.Pattern[str]
         those = sorted((word for word in words if word in present), key=len, reverse=True)
         if those:
             sources[english] = "|".join(
-                rf"\b{re.escape(word)}\b" if _is_short(word) else re.escape(word) for word in those
+                rf"\b{_source(word)}\b" if _is_short(word) else _source(word) for word in those
             )
     words_source = "|".join(f"({source})" for source in sources.values())
     named = f"(?:{words_source}){_LINK}|" if sources else ""

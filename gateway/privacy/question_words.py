@@ -6,7 +6,9 @@ conversation contains most short words.
 
 from collections.abc import Mapping
 
+from gateway.privacy.detectors.labelled import NUMBER_AFTER
 from gateway.privacy.detectors.login_words import LOGIN_WORDS
+from gateway.privacy.detectors.value_names import source_of, words_of
 
 Words = tuple[tuple[str, str], ...]
 
@@ -69,6 +71,11 @@ _ACCOUNT = (
     r"|numer (?:konta|rachunku)"
 )
 
+_YOUR = (
+    r"(?:your|customer'?s|ihre?n?|deinen?|votre|ton|su|tu|seu|sua|suo|uw|jouw?|din|ditt|tw[o\xf3]j|pani?) "
+)
+_DOCUMENTS = source_of(words_of("documents", "document"))
+
 QUESTION_PATTERNS: Mapping[str, Words] = {
     "SECRET": ((rf"(?:{LOGIN_WORDS})", "password"), (_KEY, "api_key")),
     "US_SSN": ((r"\b(?:ssns?|socials?[ _-]?security|social number)\b", "ssn"),),
@@ -100,6 +107,9 @@ QUESTION_PATTERNS: Mapping[str, Words] = {
         (r"\b(?:vin|vehicle identification)\b", "vin"),
         (r"\b(?:(?:licen[cs]e|number|registration) plates?|plate number|kennzeichen)\b", "number plate"),
     ),
-    "NATIONAL_ID": tuple((rf"\b(?:{source})", name) for name, source in _NATIONAL.items()),
+    "NATIONAL_ID": (
+        *((rf"\b(?:{source})", name) for name, source in _NATIONAL.items()),
+        (rf"{_YOUR}(?:{_DOCUMENTS})|(?:{_DOCUMENTS})(?:{NUMBER_AFTER}){{0,3}} ?\?", "national id"),
+    ),
 }
 """For each type, case-insensitive patterns, each with the name that is put before an answer."""

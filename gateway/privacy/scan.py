@@ -4,6 +4,7 @@ A string is searched in several variants, such as normalised or unescaped, since
 any of them. A string that a detector could not search raises ScanFailed, and the request is restricted.
 """
 
+from bisect import bisect_right
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from gateway.domain.text.search_budget import SearchOverTime
 from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match
 from gateway.privacy.escapes import unescaped
+from gateway.privacy.examples import Allowed
 from gateway.privacy.named import named_values
-from gateway.privacy.normalize import NO_OFFSET, NormalText, normalise, parted, spelled
+from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText, normalise, parted, spelled
 from gateway.privacy.other_scripts import in_english
 from gateway.privacy.split_words import fields_as_words
 
@@ -26,7 +28,9 @@ A further one is kept only if its confidence is the highest so far, so the class
 not kept is not masked, and a masked text in which it is still found is not sent.
 """
 
-_WITHOUT_WORDS = frozenset({"SECRET", "EMAIL", "PERSON", "ADDRESS", "CRYPTO", "IP", "MAC", "URL"})
+_WITHOUT_WORDS = frozenset(
+    {"SECRET", "EMAIL", "PERSON", "ADDRESS", "LOCATION", "ORG", "CRYPTO", "IP", "MAC", "URL"}
+)
 """Types for which field names add no confidence, or whose detector reads such names itself."""
 
 
@@ -53,7 +57,7 @@ class ScanFailed(Exception):
 class DetectorRun:
     """One detector's scan of one string; stops after MAX_CONFIDENT matches, when the verdict is certain."""
 
-    def __init__(self, detector: Detector, *, allowed: frozenset[str]) -> None:
+    def __init__(self, detector: Detector, *, allowed: Allowed) -> None:
         self.detector = detector
         self._allowed = allowed
         self._left = MAX_CONFIDENT
@@ -79,7 +83,9 @@ class DetectorRun:
                         continue
                     value = distinct(normal.text[match.start : match.end])
                     found.append(Found(Match(match.type, start, end, match.confidence), value))
-                    self._left -= match.confidence >= CONFIDENT and text[start:end] not in self._allowed
+                    self._left -= match.confidence >= CONFIDENT and not self._allowed.covers(
+                        text[start:end], match.type
+                    )
                     if self.is_full:
                         break
         except SearchOverTime:
@@ -87,12 +93,37 @@ class DetectorRun:
         except Exception:  # noqa: BLE001 - after any error of a detector the text is not fully scanned.
             raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
         found = _without_overlaps(found) if len(found) > 1 else found
+        cells = [cell for normal in variants for cell in normal.cells]
+        if found and cells and not _WITHOUT_WORDS.issuperset(self.detector.types):
+            found = self._as_cells(found, cells)
         if not self._allowed:
             return found
-        return [one for one in found if text[one.match.start : one.match.end] not in self._allowed]
+        return [one for one in found if not self._is_allowed(one.match, text)]
+
+    def _is_allowed(self, match: Match, text: str) -> bool:
+        return self._allowed.covers(text[match.start : match.end], match.type)
+
+    def _as_cells(self, found: Sequence[Found], cells: Sequence[OwnText]) -> list[Found]:
+        """Return the matches, those within a cell of a table as sure as they are in that cell alone."""
+        starts = [cell.start for cell in cells]
+        own: dict[int, dict[str, float]] = {}
+        kept = []
+        for one in found:
+            at = bisect_right(starts, one.match.start) - 1
+            if at < 0 or one.match.end > cells[at].end:
+                kept.append(one)
+                continue
+            if at not in own:
+                own[at] = {}
+                for match in (each for text in cells[at].texts for each in self.detector.find(text)):
+                    own[at][match.type] = max(match.confidence, own[at].get(match.type, 0.0))
+            confidence = min(one.match.confidence, own[at].get(one.match.type, 0.0))
+            if confidence:
+                kept.append(one._replace(match=one.match._replace(confidence=confidence)))
+        return kept
 
     def _is_reported(self, match: Match, written: str) -> bool:
-        if match.confidence >= CONFIDENT or written in self._allowed:
+        if match.confidence >= CONFIDENT or self._allowed.covers(written, match.type):
             return True
         self._doubtful_left -= 1
         if self._doubtful_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):

@@ -15,6 +15,7 @@ from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
 from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match, NumberDetector, digits_in
+from gateway.privacy.examples import Allowed
 from gateway.privacy.normalize import NormalText
 from gateway.privacy.question_context import Questions
 from gateway.privacy.scan import (
@@ -74,7 +75,7 @@ class Scanner:
         self,
         detectors: Sequence[Detector],
         *,
-        allowed: frozenset[str],
+        allowed: Allowed,
         limit_ms: float,
         clock: Clock,
         value_key: bytes = b"",

@@ -25,6 +25,7 @@ from gateway.privacy.detectors.crypto import CryptoDetector
 from gateway.privacy.detectors.defaults import UNREADABLE, WEIGHTS
 from gateway.privacy.detectors.email_address import EmailDetector
 from gateway.privacy.detectors.iban import IbanDetector
+from gateway.privacy.detectors.named_by_model import AidedDetector, ModelDetector
 from gateway.privacy.detectors.national_id import NationalIdDetector
 from gateway.privacy.detectors.network import IpDetector, MacDetector, UrlDetector
 from gateway.privacy.detectors.person import PersonDetector
@@ -33,6 +34,7 @@ from gateway.privacy.detectors.secret import SecretDetector
 from gateway.privacy.detectors.special_category import special_detectors
 from gateway.privacy.detectors.us_ssn import UsSsnDetector
 from gateway.privacy.detectors.vehicle import VehicleDetector
+from gateway.privacy.examples import Allowed
 from gateway.privacy.scan import Located, ScanFailed, name_of, with_entities
 from gateway.privacy.scanner import Scan, Scanner, Summary
 
@@ -51,10 +53,11 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
     IpDetector(),
     MacDetector(),
     UrlDetector(),
-    PersonDetector(),
-    AddressDetector(),
+    AidedDetector(PersonDetector()),
+    AidedDetector(AddressDetector()),
+    ModelDetector("LOCATION", "ORG"),
 )
-"""All detectors that need no model."""
+"""All detectors that are always asked."""
 
 _NO_ENTITIES = Entities()
 
@@ -78,7 +81,7 @@ class PrivacyScorer:
                 if kind not in WEIGHTS:
                     raise ValueError(f"detector {name_of(detector)}: {kind} is no type of finding")
         self._report_at = policy.report_at
-        self._allowed = frozenset(policy.allow)
+        self._allowed = Allowed(frozenset(policy.allow), ignores_examples=policy.examples == "ignore")
         self._scanner = Scanner(
             (*detectors, *special_detectors(policy), *custom_detectors(policy)),
             allowed=self._allowed,
@@ -151,7 +154,9 @@ class PrivacyScorer:
             *(
                 Located(at, found.match, self._scanner.hash(found.value))
                 for at, found in with_entities(located, entities, texts, kinds=WEIGHTS)
-                if strings[at].text[found.match.start : found.match.end] not in self._allowed
+                if not self._allowed.covers(
+                    strings[at].text[found.match.start : found.match.end], found.match.type
+                )
             ),
         ]
 

@@ -15,7 +15,8 @@ NUMBER_WORDS = (
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-    r"|anschrift|kimlik|teudat|my[ _]?num|visa"
+    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm|f[o\xf8\xf6]ds?els|syntym|naroz"
+    r"|narod|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
 )
 """Parts of the words that detectors look for near a number; a superfluous one only costs time."""
 CONTEXT_WORDS = (

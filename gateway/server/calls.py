@@ -11,10 +11,10 @@ Whatever ends the block is one line of the access log, and one report for metric
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from secrets import token_hex
 
 import structlog
 
@@ -63,7 +63,7 @@ class OpenCall:
         """Until the caller is authenticated, the default one."""
         self.key_name = ""
         """Of the API key that came with the call; see `Identity`."""
-        self.request_id = uuid.uuid4().hex
+        self.request_id = token_hex(16)
         """A new one, until the call begins."""
         self.reader_s = 0.0
         """How long the answer waited for its reader."""

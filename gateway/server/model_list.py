@@ -26,6 +26,8 @@ class ListedModel:
     calls_tools: bool
     price: Price | None
     """None: it costs nothing, or that depends on which model answers."""
+    space: str = ""
+    """The vector space of an embedding model; empty for others."""
 
     @property
     def is_pattern(self) -> bool:
@@ -64,6 +66,7 @@ def _model(name: str, spec: ModelSpec, *, lacking: frozenset[Capability]) -> Lis
         modalities=spec.reads,
         calls_tools=Capability.TOOLS in spec.capabilities - lacking,
         price=spec.token_price,
+        space="" if spec.embedding is None else spec.embedding.space,
     )
 
 

@@ -1,8 +1,9 @@
 """Structured logs: set up once at start, one canonical line per request."""
 
+import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Literal, TextIO
 
 import structlog
@@ -23,13 +24,10 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
     target = stream or sys.stderr
     chosen = log_format or ("text" if target.isatty() else "json")
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=target.isatty())
-        if chosen == "text"
-        else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=target.isatty()) if chosen == "text" else _json_line
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -41,6 +39,14 @@ def configure_logs(log_format: LogFormat | None = None, *, stream: TextIO | None
     )
     for name in ("aiohttp", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+_ENCODER = json.JSONEncoder(default=repr)
+"""Made once; that of structlog is made for each line."""
+
+
+def _json_line(_: object, __: str, event: MutableMapping[str, object]) -> str:
+    return _ENCODER.encode(event)
 
 
 def call_fields(report: CallReport) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from gateway.domain.answer import Answer, Attempt, Route
 from gateway.domain.decision import Decision, Reason, ShadowDecision
+from gateway.domain.quick_init import quick_init
 from gateway.policy.model import Policy
 
 Transport = Literal["grpc", "http"]
@@ -24,6 +25,7 @@ class Operation:
     """What OpenTelemetry wants to see from the start of a span, by the conventions of the transport."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallReport:
     """One completed call of a transport: numbers and names, never a text."""

@@ -2439,6 +2439,7 @@ class ModelInfo(_message.Message):
     MODALITIES_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    SPACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Output only. The name in the policy."""
     place: Global___Route.ValueType
@@ -2447,6 +2448,8 @@ class ModelInfo(_message.Message):
     """Output only. Tokens of prompt and answer together."""
     tools: _builtins.bool
     """Output only. Whether it calls tools."""
+    space: _builtins.str
+    """Output only. Of an embedding model, the name of its vector space: vectors of one space compare."""
     @_builtins.property
     def modalities(self) -> _containers.RepeatedScalarFieldContainer[Global___Modality.ValueType]:
         """Output only. What it reads."""
@@ -2464,10 +2467,11 @@ class ModelInfo(_message.Message):
         modalities: _abc.Iterable[Global___Modality.ValueType] | None = ...,
         tools: _builtins.bool = ...,
         price: Global___Price | None = ...,
+        space: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "modalities", b"modalities", "name", b"name", "place", b"place", "price", b"price", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "modalities", b"modalities", "name", b"name", "place", b"place", "price", b"price", "space", b"space", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

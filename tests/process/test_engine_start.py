@@ -23,8 +23,16 @@ from gateway.engine.models import Progress, check_model_file, resolve_model_path
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.template.chat_template import HUNG_AFTER_S, ChatTemplate
 from gateway.engine.template.turns import Turn
-from gateway.engine.threads import MAX_THREADS, choose_threads, default_threads, parse_quota
+from gateway.engine.threads import (
+    MAX_THREADS,
+    choose_threads,
+    default_threads,
+    fastest,
+    parse_quota,
+    thread_choices,
+)
 from gateway.engine.v1 import engine_pb2
+from gateway.engine_host.process import SPIN_COUNT, engine_environment
 from gateway.errors import NotCapable, StartupError
 from gateway.policy.model import LlamaCppModel
 from tests.support.fakes import FakeClock
@@ -67,6 +75,52 @@ def test_parse_quota(text: str, cpus: float | None) -> None:
 def test_default_threads_of_this_machine() -> None:
     """Whatever the machine, the default is a number that llama.cpp takes."""
     assert 1 <= default_threads() <= MAX_THREADS
+    assert thread_choices()[0] == default_threads()
+
+
+@pytest.mark.parametrize(
+    ("step_s", "chosen", "steps"),
+    [
+        ({1: 0.012, 2: 0.008}, 2, 18),
+        ({1: 0.012, 2: 0.011}, 1, 18),
+        ({1: 0.012, 2: 0.120}, 1, 8),
+        ({1: 0.100, 2: 0.060}, 2, 6),
+        ({1: 2.000, 2: 1.000}, 1, 1),
+        ({4: 0.010}, 4, 0),
+    ],
+    ids=["clearly faster", "hardly faster", "a busy core", "slow", "too slow to measure", "no choice"],
+)
+def test_the_fastest_number_of_threads(step_s: dict[int, float], chosen: int, steps: int) -> None:
+    """More threads only where they are clearly faster; a large model waits for no measurement."""
+    clock, taken = FakeClock(), list[int]()
+
+    def step(threads: int) -> None:
+        taken.append(threads)
+        clock.advance(step_s[threads])
+
+    assert fastest([*step_s], step, clock) == chosen
+    assert len(taken) == steps
+
+
+@pytest.mark.parametrize(
+    ("environ", "count"),
+    [({}, SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "passive"}, None)],
+)
+def test_how_long_threads_spin(environ: dict[str, str], count: str | None) -> None:
+    """Short, so that a core that somebody else has costs little; what the operator sets holds."""
+    assert engine_environment(environ).get("GOMP_SPINCOUNT") == count
+
+
+async def test_an_engine_says_how_many_threads_it_takes() -> None:
+    """Those of the policy, or those that were measured."""
+    said = []
+    for keys in ({"threads": 2}, {}):
+        with capture_logs() as logs:
+            async with running(spec(**keys)):
+                pass
+        said += [entry["threads"] for entry in logs if entry["event"] == "engine.started"]
+    assert said[0] == 2
+    assert said[1] in thread_choices()
 
 
 @pytest.mark.parametrize(

@@ -130,18 +130,26 @@ async def test_a_call_that_the_limit_cuts(gateway: Served) -> None:
     assert answer.finish_reason == pb.FINISH_REASON_LENGTH
 
 
-async def test_a_schema_that_cannot_be_held_to(gateway: Served) -> None:
-    """The refusal names the keyword and the field, and nothing that the caller wrote."""
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ('{"not": {"type": "string"}}', "not"),
+        ('{"type": "integer", "minimum": 2, "maximum": 1}', "no value is valid under this schema"),
+    ],
+    ids=["a keyword", "a grammar that does not compile"],
+)
+async def test_a_schema_that_cannot_be_held_to(gateway: Served, member: str, said: str) -> None:
+    """The refusal names the tool, the keyword and the field, and nothing that the caller wrote."""
     wrong = pb.Tool(
         name="secret_name",
-        parameters_json_schema='{"type": "object", "properties": {"a": {"not": {"type": "string"}}}}',
+        parameters_json_schema=f'{{"type": "object", "properties": {{"a": {member}}}, "required": ["a"]}}',
     )
     request = ask(config=pb.GenerationConfig(tools=[TOOL, wrong]), hints=NO_CANNED)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await gateway.stub.Generate(request)
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     details = raised.value.details() or ""
-    assert "config.tools[1].parameters_json_schema: not" in details
+    assert f"config.tools[1].parameters_json_schema: {said}" in details
     assert "secret" not in details
 
 

@@ -22,6 +22,10 @@ _JSON_CALL = '{"name": "{{ c.function.name }}", "arguments": {{ c.function.argum
 _EACH = "{% for c in m.tool_calls %}"
 _PARAMETERS = "{% for k, v in c.function.arguments.items() %}"
 _VALUE = "{{ v if v is string else v | tojson }}"
+_PYTHON_CALL = (
+    f"{{{{ c.function.name }}}}({_PARAMETERS}{{{{ k }}}}={{{{ v | tojson }}}}"
+    "{{ ', ' if not loop.last }}{% endfor %})"
+)
 CALLS: Mapping[str, str] = {
     "json in tags": f"{_EACH}\n<tool_call>\n{_JSON_CALL}\n</tool_call>{{% endfor %}}",
     "json without tags": "{{ raise_exception('one call') if m.tool_calls | length > 1 }}"
@@ -46,6 +50,8 @@ CALLS: Mapping[str, str] = {
     "python": f"<calls>[{_EACH}{{{{ c.function.name }}}}({_PARAMETERS}{{{{ k }}}}="
     "{{ \"'\" + v + \"'\" if v is string else v | tojson }}{{ ', ' if not loop.last }}{% endfor %})"
     "{{ ', ' if not loop.last }}{% endfor %}]</calls>",
+    "python in lines": f"<calls>{_EACH}{_PYTHON_CALL}{{{{ '\\n' if not loop.last }}}}{{% endfor %}}</calls>",
+    "python without a mark": f"[{_EACH}{_PYTHON_CALL}{{{{ ', ' if not loop.last }}}}{{% endfor %}}]",
     "bare": "{% macro bare(v) %}{% if v is mapping %}{ {%- for k, w in v.items() %}{{ k }}:{{ bare(w) }}"
     "{{ ',' if not loop.last }}{% endfor %}}{% elif v is string %}<|q|>{{ v }}<|q|>{% elif v is iterable %}"
     "[{% for w in v %}{{ bare(w) }}{{ ',' if not loop.last }}{% endfor %}]{% else %}{{ v | tojson }}"

@@ -86,8 +86,10 @@ class AnswerBounds:
 def letters(text: str) -> int:
     """Return about how many letters and digits a text has, by the measure of Latin script."""
     encoded = text.encode(errors="replace")
-    syllables = len(encoded.translate(None, _NO_SYLLABLES))
-    return len(encoded.translate(None, _NO_LETTERS)) + (_SYLLABLE_LETTERS - 1) * syllables
+    of_latin = len(encoded.translate(None, _NO_LETTERS))
+    if text.isascii():
+        return of_latin
+    return of_latin + (_SYLLABLE_LETTERS - 1) * len(encoded.translate(None, _NO_SYLLABLES))
 
 
 def fewest_tokens(chars: int, letters_of_it: int) -> int:

@@ -137,14 +137,15 @@ class EventReader:
             return self._keep(data)
         if not data.startswith(b"{") and data[:7].lstrip(b'"').upper().startswith(b"[DONE]"):
             return self._counted(DONE)
-        is_part = any(sign in data for sign in _SIGNS_OF_JSON)
-        if data.startswith((b"{", b"[")):
+        is_json = data.startswith((b"{", b"["))
+        if is_json:
             try:
                 return self._counted(parse_json(data))
-            except UnreadableAnswer:  # Perhaps the next line goes on.
-                return self._keep(data) if is_part else _NOTHING
-        if self._is_error:
+            except UnreadableAnswer:
+                pass  # Perhaps the next line goes on.
+        elif self._is_error:
             return self._counted({"message": data.decode("utf-8", "replace")})
+        is_part = any(sign in data for sign in _SIGNS_OF_JSON)
         return self._keep(data) if is_part else _NOTHING
 
     def _take_blank(self) -> object:

@@ -103,21 +103,21 @@ def read_refusal(body: object) -> RefusalBody:
 def is_error(body: object) -> bool:
     """Say whether a body, or an event of a stream, that came with status 200 is an error all the same."""
     if isinstance(body, list):
-        return any(isinstance(each, Mapping) and is_error(each) for each in body[:1])
-    if not isinstance(body, Mapping):
+        return any(isinstance(each, dict) and is_error(each) for each in body[:1])
+    if not isinstance(body, dict):
         return False
     if body.get("error"):
         return True
     own = body.get("x_groq")  # It says why a stream was stopped early.
-    if isinstance(own, Mapping) and own.get("error"):
+    if isinstance(own, dict) and own.get("error"):
         return True
     choices = body.get("choices")
     if isinstance(choices, list) and choices:
-        return isinstance(choices[0], Mapping) and bool(choices[0].get("error"))
+        return isinstance(choices[0], dict) and bool(choices[0].get("error"))
     if body.get("object") == "error" or body.get("type") == "error" or body.get("errors"):
         return True
     base = body.get("base_resp")  # MiniMax: 0 is well.
-    if isinstance(base, Mapping) and base.get("status_code"):
+    if isinstance(base, dict) and base.get("status_code"):
         return True
     names = {str(key).lower() for key, value in list(body.items())[:MOST_VALUES] if value}
     return "choices" not in body and not names.isdisjoint(_TELLING)

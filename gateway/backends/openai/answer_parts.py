@@ -10,7 +10,7 @@ from gateway.backends.openai.call_pieces import CallPiece
 from gateway.backends.openai.calls import CallReader, entries_of
 from gateway.backends.openai.json_prefix import may_become_object
 from gateway.backends.openai.logprobs import logprobs_of
-from gateway.backends.openai.text import spoken
+from gateway.backends.openai.text import MessageText
 from gateway.backends.openai.thoughts import ThoughtReader
 from gateway.domain.answer import Chunk, FinishReason, ReasoningDelta, TokenLogprob, ToolCallDelta
 from gateway.domain.request import Request
@@ -38,6 +38,7 @@ class AnswerForm:
         )
 
 
+_PLAIN_FIELDS = frozenset({"role", "content"})
 PLAIN_FORM = AnswerForm()
 """Of an answer to a question without tools."""
 
@@ -79,11 +80,12 @@ class AnswerParts:
         """A number of tokens that the answer so far does not go below."""
         return max(self.has_spoken, fewest_tokens(self._text_chars, self._letters))
 
-    def add_message(self, message: Mapping[str, object], logprobs: object = None) -> Chunk:
-        """Return what of a message, or delta, can be given out."""
-        said = spoken(message)
+    def add_message(self, message: Mapping[str, object], said: MessageText, logprobs: object = None) -> Chunk:
+        """Return what of a message, or delta, can be given out; `said` is what it says."""
         self.has_spoken = self.has_spoken or said.has_spoken
         self.is_refusal = self.is_refusal or said.is_refusal
+        if _is_plain(message) and self._thoughts.is_outside and not self._has_logprobs:
+            return self.add(text=said.text)
         thoughts, text = self._thoughts.take(message, said.text)
         return self.add(
             text=text,
@@ -103,15 +105,14 @@ class AnswerParts:
         """Return what of a piece can be given out now."""
         told = tuple(self._joined_thoughts(thoughts))
         self._count(text, is_text=True)
-        before = self.calls.told(settles=True) if text or told else ()
+        before = self.calls.told(settles=True) if len(self.calls) and (text or told) else ()
         joined = self._text.add(text) if text else ""
         self.has_text = self.has_text or bool(text)
         for piece in calls:
             self._count(piece.arguments + piece.input)
             self.calls.take(piece, is_whole=self._is_whole)
-        chunk = Chunk(
-            text=joined, reasoning=told, tool_calls=(*before, *self.calls.told()), logprobs=logprobs
-        )
+        told_calls = (*before, *self.calls.told()) if len(self.calls) else ()
+        chunk = Chunk(text=joined, reasoning=told, tool_calls=told_calls, logprobs=logprobs)
         if not self.has_output:
             _check_first(chunk.tool_calls)
         self.has_output = self.has_output or chunk.has_output
@@ -158,6 +159,11 @@ class AnswerParts:
             self._text_chars += len(text) if is_text else 0
             self._letters += letters(text)
             check_bound(self._chars, self._bounds.text_chars, "the text")
+
+
+def _is_plain(message: Mapping[str, object]) -> bool:
+    """Say whether a message has nothing but text: neither thoughts nor calls."""
+    return message.keys() <= _PLAIN_FIELDS and isinstance(message.get("content") or "", str)
 
 
 def merged(chunks: Sequence[Chunk]) -> Chunk:

@@ -16,7 +16,7 @@ from gateway.backends.openai.answer_parts import PLAIN_FORM, AnswerForm, AnswerP
 from gateway.backends.openai.text import spoken
 from gateway.backends.openai.thoughts import without_thoughts
 from gateway.backends.openai.usage import has_usage, larger, read_usage
-from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
+from gateway.domain.answer import SIGN_OF_LIFE, Chunk, FinishReason, Reply, Usage
 from gateway.domain.assembly import assembled
 
 
@@ -36,7 +36,7 @@ def read_reply(raw: bytes, bounds: AnswerBounds, note: Note, form: AnswerForm = 
     if not isinstance(message, dict):
         raise UnreadableAnswer("message is not an object")
     parts = AnswerParts(bounds, form, is_whole=True)
-    first = parts.add_message(message, choice.get("logprobs"))
+    first = parts.add_message(message, spoken(message), choice.get("logprobs"))
     if finish_reason is None:
         if not first.text and not first.tool_calls:
             raise UnreadableAnswer("finish_reason is absent, and so is the text")
@@ -116,15 +116,15 @@ class StreamReader:
         """Return what one event gives, perhaps nothing; raises UnreadableAnswer."""
         if event is None:
             self.is_done = True
-            return Chunk()
+            return SIGN_OF_LIFE
         try:
             body = _object(event)
             choice = _choice(body)
         except UnreadableAnswer:
             if self.is_done:
-                return Chunk()
+                return SIGN_OF_LIFE
             raise
-        chunk = Chunk()
+        chunk = SIGN_OF_LIFE
         if choice is None:
             self.pieces += has_usage(body, None)
         elif not self.is_done:
@@ -179,7 +179,7 @@ class StreamReader:
                 self._finish_reason = finish_reason
         if said.text:
             self._said.append(said.text)
-        return self._parts.add_message(delta, choice.get("logprobs"))
+        return self._parts.add_message(delta, said, choice.get("logprobs"))
 
     def _delta(self, choice: Mapping[str, object]) -> Mapping[str, object]:
         """Return what a choice adds. Some give the whole message, perhaps once more at the end."""
@@ -250,9 +250,8 @@ def _index(choice: Mapping[str, object]) -> int:
 def _finish_reason(choice: Mapping[str, object], note: Note, form: AnswerForm) -> FinishReason | None:
     """Return why the answer ended, None if it goes on; raises ErrorEvent for a word of failure."""
     delta = choice.get("delta")
-    places = (choice, delta) if isinstance(delta, dict) else (choice,)
-    word = next((place["finish_reason"] for place in places if place.get("finish_reason")), None)
-    if word is None:
+    word = choice.get("finish_reason") or (isinstance(delta, dict) and delta.get("finish_reason"))
+    if not word:
         return None
     if not isinstance(word, str):
         raise UnreadableAnswer("finish_reason is not a string")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.backends.http.bounds import UnreadableAnswer
 from gateway.backends.openai.thoughts import THOUGHTS
+from gateway.domain.quick_init import quick_init
 
 TEXT_PARTS = frozenset({"text", "output_text"})
 """Types of parts that are the answer."""
@@ -19,6 +20,7 @@ SIGNS_OF_WORK = (*THOUGHTS, "reasoning_details", "tool_calls", "function_call", 
 """Fields that show that a model is at work, though not at the text of its answer."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class MessageText:
     """What a message or a delta says."""

@@ -41,6 +41,11 @@ class ThoughtReader:
         self._is_inside = False
         """Whether a thought is open that Gemini's endpoint flags, but writes as text between tags."""
 
+    @property
+    def is_outside(self) -> bool:
+        """Whether no thought is open that would have to be closed in the text."""
+        return not self._is_inside
+
     def take(self, message: Mapping[str, object], text: str) -> tuple[list[ReasoningDelta], str]:
         """Return the thoughts of a message, in whichever fields, and what of its `text` is none."""
         plain = next(

@@ -4,6 +4,7 @@ Nothing here knows a model by its name: a form is what the template writes aroun
 no template knows.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -29,6 +30,7 @@ PROBE_PARAMETERS = ("kalpha", "komega")
 _TEXT = "zanswer 4712"
 _IDS = (("Probe0001", "Probe0002"), ("Query7113", "Query7224"))
 """Two sets of ids: where renderings differ, they hold ids."""
+_ESCAPED = 'zquote " back \\ line \n tab \t end'
 _VALUES: Mapping[str, object] = {
     "string": "zvalue",
     "number": 4177,
@@ -190,9 +192,10 @@ class _Prober:
             raise NoForm
         string_name_end = found[1]
         string_value_end = found[2][: len(found[2]) - len(after)] + value_end
-        if (string_name_end, string_value_end) == (name_end + '"', '"' + value_end):
-            raise NoForm  # It escapes strings in a way of its own, maybe.
-        if not string_value_end:
+        is_json = (string_name_end, string_value_end) == (name_end + '"', '"' + value_end)
+        if is_json:
+            string_name_end, string_value_end = name_end, value_end
+        if (is_json and not self._escapes_as_json()) or not (is_json or string_value_end):
             raise NoForm
         for kind in ("boolean", "array"):
             other = self._value(_VALUES[kind])
@@ -205,7 +208,10 @@ class _Prober:
             value_end=value_end,
             string_name_end=string_name_end,
             string_value_end=string_value_end,
-            is_quoted=string_name_end == name_end + "'" and string_value_end == "'" + value_end,
+            is_json=is_json,
+            is_quoted=not is_json
+            and string_name_end == name_end + "'"
+            and string_value_end == "'" + value_end,
             string_mark=self._mark() if self._value(_VALUES["object"]) is None else "",
         )
 
@@ -224,6 +230,11 @@ class _Prober:
             if (found := rest.find(form)) >= 0:
                 return text[:at], rest[:found], rest[found + len(form) :]
         return None
+
+    def _escapes_as_json(self) -> bool:
+        """Whether a string in double quotes has the escapes of JSON."""
+        _, text = self._split([({PROBE_PARAMETERS[0]: _ESCAPED}, 0)])
+        return json.dumps(_ESCAPED) in text
 
     def _mark(self) -> str:
         """Return what encloses strings in objects whose names have no quotes; raises NoForm."""

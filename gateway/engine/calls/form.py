@@ -28,8 +28,10 @@ class ParameterForm:
     """From the name to the value."""
     value_end: str
     string_name_end: str
-    """The same around a string, which is not JSON."""
+    """The same around a string, which is mostly not JSON."""
     string_value_end: str
+    is_json: bool = False
+    """Whether a string is JSON as other values are."""
     is_quoted: bool = False
     """Whether a string is in single quotes, with the escapes of Python; else it is written as it is."""
     string_mark: str = ""

@@ -100,6 +100,8 @@ def _values(schema: Schema | bool, around: Schema, form: ParameterForm) -> tuple
     if schema is False:
         raise GrammarRefused("properties: a required one allows no value")
     part = _resolved({} if schema is True else schema, around)
+    if form.is_json:
+        return (ParameterValue(form="json", schema={**part, **around}),)
     text: Literal["text", "quoted"] = "quoted" if form.is_quoted else "text"
     choices = _choices(part)
     is_safe = not form.is_quoted and all(choice and _is_whole(choice, form) for choice in choices)

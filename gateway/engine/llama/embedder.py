@@ -54,11 +54,13 @@ class LlamaEmbedder:
         self._warm_up(settings)
 
     def _warm_up(self, settings: LlamaSettings) -> None:
-        """Embed one text, to find a model that does not run and to load it into memory."""
+        """Embed one text, to find a model that does not run and to load it into memory; see `LlamaModel`."""
+        lib.llama_set_n_threads(self._context, 1, 1)
         try:
             self.embed([self.tokenize("a")])
         except DecodeFailed as error:
             raise StartupError(f"{settings.path}: does not run: {error}; choose another file") from None
+        lib.llama_set_n_threads(self._context, settings.threads, settings.prefill_threads)
 
     @property
     def is_locked(self) -> bool:

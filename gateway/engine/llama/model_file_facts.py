@@ -59,6 +59,7 @@ def model_facts(model: int, settings: LlamaSettings, *, context_tokens: int) -> 
     return ModelFacts(
         architecture=buffer.value.decode("utf-8", "replace"),
         context_tokens=context_tokens,
+        threads=settings.threads,
         layers=layers,
         has_gpu=has_gpu,
         gpu_layers=wanted if has_gpu else 0,

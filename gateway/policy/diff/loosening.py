@@ -33,7 +33,18 @@ Change = tuple[Path, str]
 
 _NEVER_LOOSER = frozenset({"aliases", "effective_yaml", "hash", "replies", "source", "tests"})
 _COMPARED_PRIVACY_KEYS = frozenset(
-    {"classes", "weights", "floors", "allow", "deny", "patterns", "unreadable", "report_at", "limit_ms"}
+    {
+        "classes",
+        "weights",
+        "floors",
+        "allow",
+        "examples",
+        "deny",
+        "patterns",
+        "unreadable",
+        "report_at",
+        "limit_ms",
+    }
 )
 
 
@@ -137,6 +148,8 @@ def _detectors(old: PrivacyPolicy, new: PrivacyPolicy) -> Iterator[Change]:
     # No value is repeated, because it may be private.
     if more := len(set(new.allow) - set(old.allow)):
         yield ("privacy", "allow"), f"{more} more values are no findings"
+    if new.examples == "ignore" != old.examples:
+        yield ("privacy", "examples"), "published examples are no findings"
     if fewer := len({each.casefold() for each in old.deny} - {each.casefold() for each in new.deny}):
         yield ("privacy", "deny"), f"{fewer} fewer values are secrets"
     by_pattern = {(each.name, each.regex): each for each in new.patterns}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.domain.text.pattern import Pattern, PatternSet, as_data
 from gateway.domain.text.search_budget import count_candidate
 from gateway.privacy.detector import LIKELY, PROBABLE, Match, digits_in, paragraphs
+from gateway.privacy.detectors.records import record_matches
 
 # A question mark stands for a letter outside Latin-1.
 _LETTER = r"[A-Za-z\xc0-\xff?]"
@@ -91,6 +92,7 @@ class AddressDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses; adjacent parts of one address are one match."""
+        yield from record_matches(text, "ADDRESS")
         # One search of the whole text costs much less than one of each paragraph.
         if not digits_in(text) or not _PRESENT.matching(_shown(text)):
             return

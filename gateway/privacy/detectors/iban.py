@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from stdnum.iso7064 import mod_97_10
 
 from gateway.domain.text.pattern import Pattern, as_data
-from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, is_in_uuid, is_whole_token
+from gateway.privacy.detector import CHECKED, LIKELY, Match, accepted, digits_in, is_in_uuid, is_whole_token
 
 # Country and total length, from the IBAN registry of SWIFT.
 _REGISTRY = """
@@ -17,6 +17,12 @@ SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30
 """
 _LENGTHS = {entry[:2]: int(entry[2:]) for entry in _REGISTRY.split()}
 _MAX_CHARS = 34
+_NUMERIC = "AT|BA|BE|CZ|DE|DK|EE|ES|FI|HR|HU|IL|IS|LT|ME|NO|PL|PT|RS|SE|SI|SK|TN|XK"
+"""Countries whose accounts are of digits only, so that a letter is a digit misread."""
+_MISREAD = Pattern(rf"\b(?:{_NUMERIC})[ .-]?(?:[0-9OoIlSsBZG]{{1,4}}[ .-]?){{4,8}}\b")
+_AS_DIGITS = str.maketrans("OoIlSsBZG", "001155826")
+_LEAST_DIGITS = 0.7
+"""Share of the characters behind the country."""
 _POLISH = Pattern(r"\b\d{2}(?:[ -]?\d{4}){6}\b")
 _START = Pattern(r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]", ignore_case=True)
 
@@ -25,7 +31,10 @@ class IbanDetector:
     """Finds IBANs, with or without groups."""
 
     types = ("IBAN",)
-    prefilter = r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
+    prefilter = (
+        rf"\b(?:{_NUMERIC})[ .-]?(?:[0-9OILSBZG]{{1,4}}[ .-]?){{4}}|"
+        r"\b[A-Z]{2}[ -]?\d{2}[ -]?[A-Z0-9]|\d{2}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}"
+    )
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers with a valid country, length and check digits."""
@@ -43,7 +52,16 @@ class IbanDetector:
             is_one = is_whole_token(data, start, end) and is_iban("PL" + text[start:end])
             return Match("IBAN", start, end, LIKELY) if is_one else None
 
+        def misread_match_at(start: int, end: int) -> Match | None:
+            """Return the match of a number with letters in place of some digits."""
+            head, rest = text[start : start + 2], text[start + 2 : end]
+            is_likely = digits_in(rest) >= _LEAST_DIGITS * sum(map(str.isalnum, rest)) and not rest.isdigit()
+            right = head + rest.translate(_AS_DIGITS)
+            is_one = is_likely and sum(map(str.isalnum, right)) == _LENGTHS[head] and is_iban(right)
+            return Match("IBAN", start, end, CHECKED) if is_one else None
+
         yield from accepted(_START, data, match_at)
+        yield from accepted(_MISREAD, data, misread_match_at)
         yield from accepted(_POLISH, data, polish_match_at)
 
 
@@ -60,7 +78,7 @@ def _end(data: bytes, start: int, length: int) -> int | None:
         char = data[at : at + 1]
         if char.isalnum():
             count, after_separator = count + 1, False
-        elif char in b" -." and not after_separator:
+        elif char in b" -.\n" and not after_separator:
             after_separator = True
         else:
             return None

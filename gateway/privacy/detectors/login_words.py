@@ -11,7 +11,7 @@ KEY_MARK = "\x1c"
 PASSWORD_WORDS = (
     r"pass(?:word|wort|w\xf6rter|ord|wd|phrase|code)|pwd|kennwort|contrase[n\xf1]a|clave[ _-]?de[ _-]?acceso"
     r"|mot[ _-]?de[ _-]?passe?\b|hasl?o\b|senhas?\b|palavra[ _-]?passe|wachtwoord|l[o\xf6]senord|adgangskode|kodeord|salasana"
-    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|kata[ _-]?sandi|kata[ _-]?laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
+    r"|heslo|jelsz[o\xf3]|jelszav|geslo|lozinka|parool|parole ir\b|kata[ _-]?sandi|kata[ _-]?laluan|contrasenya|parola d'ordine|salas[o\xf5]na"
     r"|neno[ _-]?la[ _-]?siri|\bmdp\b|(?:\b|_)ps?w\b|passkey|(?:root|bind|admin|user|smtp|ftp|db|my)pw\b|(?:\b|_)psk\b"
     r"|wi-?fi[ -]key|wpa2?[ -]key|w-?lan[ -]?schl(?:\xfc|ue)ssel|netzwerkschl(?:\xfc|ue)ssel|\x1a+"
 )
@@ -23,7 +23,7 @@ KEY_WORDS = (
 )
 
 _LOGINS = (
-    "пароль", "паролем", "пароля", "пароли", "парола", "лозинка", "hasło", "hasła", "hasłem", "parolă",
+    "пин-код", "пін-код", "пин код", "mã pin", "пароль", "паролем", "пароля", "пароли", "парола", "лозинка", "hasło", "hasła", "hasłem", "parolă",
     "şifre", "şifresi", "şifreniz", "slaptažodis", "mật khẩu", "κωδικός πρόσβασης", "κωδικός", "συνθηματικό",
     "סיסמה", "סיסמא", "كلمة المرور", "كلمة السر", "رمز عبور", "گذرواژه", "पासवर्ड", "পাসওয়ার্ড", "கடவுச்சொல்",
     "รหัสผ่าน", "密码", "密碼", "口令", "パスワード", "暗証番号", "パスフレーズ", "비밀번호", "패스워드",
@@ -40,7 +40,8 @@ _SHORT = 6
 def _source(words: tuple[str, ...]) -> str:
     longest_first = sorted(words, key=len, reverse=True)
     return "|".join(
-        rf"\b{word}\b" if word.isascii() and len(word) <= _SHORT else word for word in longest_first
+        rf"\b{word}\b" if word.isascii() and len(word) <= _SHORT else word.replace(" ", "[ _]")
+        for word in longest_first
     )
 
 
@@ -54,7 +55,7 @@ def marked(text: str) -> str:
     """Return a text with marks in place of these words; offsets do not change."""
     if text.isascii():
         return text
-    lowered = text.lower()
+    lowered = text.lower().replace("_", " ")
     logins = tuple(word for word in _LOGINS if word in lowered)
     keys = tuple(word for word in _KEYS if word in lowered)
     if not (logins or keys):

@@ -13,13 +13,17 @@ from gateway.privacy.detector import (
     accepted,
     context,
     digits_in,
+    digits_of,
     is_whole_token,
     sole_paragraph,
 )
+from gateway.privacy.detectors.card import has_luhn_digit, is_of_known_brand
 from gateway.privacy.detectors.labelled import LabelledValues, is_of_thing, number_end
 from gateway.privacy.detectors.national_id_forms import FORMS
 from gateway.privacy.detectors.national_id_rule import IdRule
 from gateway.privacy.detectors.national_id_rules import RULES as KNOWN
+from gateway.privacy.detectors.records import record_matches
+from gateway.privacy.detectors.us_ssn import is_issuable
 
 RULES = (*KNOWN, *FORMS)
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
@@ -31,7 +35,11 @@ _WORDS = [Pattern(source, ignore_case=True) for source in _WORD_SOURCES]
 _LABELLED = LabelledValues("documents")
 _SHAPES = PatternSet(_SHAPE_SOURCES, ignore_case=True)
 _SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
-"""Such a number behind "tax id" is one of social security, which has its own type."""
+_SSN_DIGITS = 9
+_OF_AMERICANS = re.compile(r"(?:tax|tin|ein|social|national|citizen|identi|id)", re.IGNORECASE)
+_CARD_DIGITS = (15, 16)
+_DIGIT_SPACE = re.compile(rb"[0-9] ")
+_SPACE_DIGIT = re.compile(rb" [0-9]")
 _MIN_DIGITS = 4
 """The least digits of a number by any rule."""
 _MAX_COUNT_DIGITS = 12
@@ -47,6 +55,7 @@ class NationalIdDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those directly after a label."""
+        yield from record_matches(text, "NATIONAL_ID")
         if digits_in(text) < _MIN_DIGITS:
             return
         data = as_data(text)
@@ -62,10 +71,18 @@ class NationalIdDetector:
 
 
 def _by_label(text: str, data: bytes) -> Iterator[Match]:
-    for start, end, _ in _LABELLED.find(data):
+    for start, end, name in _LABELLED.find(data):
         end = number_end(data, start, end)
-        if end and not _SSN.fullmatch(text, start, end):
+        if end and not _is_of_another_type(text[start:end], name):
             yield _match(start, end, PROBABLE)
+
+
+def _is_of_another_type(written: str, name: str) -> bool:
+    """Whether a number is one of social security, or of a card, which have their own types."""
+    digits = digits_of(written)
+    if len(digits) == _SSN_DIGITS and _OF_AMERICANS.match(name):
+        return is_issuable(digits) and bool(_SSN.fullmatch(written) or "ecurity" in name)
+    return len(digits) in _CARD_DIGITS and has_luhn_digit(digits) and is_of_known_brand(digits)
 
 
 def _by_rule(
@@ -81,13 +98,21 @@ def _by_rule(
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
         confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
-        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
+        if 0.0 < confidence < CHECKED and (is_of_thing(data, start) or _is_group(data, start, end)):
             return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
         return _match(start, end, confidence) if confidence else None
 
     return accepted(_PATTERNS[index], data, match_at)
+
+
+def _is_group(data: bytes, start: int, end: int) -> bool:
+    """Whether a number with spaces is a part of a longer one, or follows a plus."""
+    if data[start - 1 : start] == b"+":
+        return True
+    is_more = _SPACE_DIGIT.match(data, end) or _DIGIT_SPACE.match(data, max(0, start - 2), start)
+    return is_more is not None and b" " in data[start:end]
 
 
 def _is_count(written: str) -> bool:

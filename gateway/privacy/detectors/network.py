@@ -40,6 +40,29 @@ _URL = Pattern(
 )
 
 
+NOBODYS = LIKELY
+"""For addresses that are the same everywhere: reported, and too little to make a text internal."""
+_NOBODYS_NETWORKS = (
+    "127.",
+    "0.0.0.",
+    "169.254.",
+    "192.0.2.",
+    "198.51.100.",
+    "203.0.113.",
+    "fe80:",
+    "2001:db8:",
+    "3fff:",
+)
+"""Loopback, link-local (RFC 3927, RFC 4291), and for documentation (RFC 5737, RFC 3849, RFC 9637)."""
+_NOBODYS_ADDRESSES = frozenset((
+    "255.255.255.255", "::", "1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9",
+    "149.112.112.112", "208.67.222.222", "208.67.220.220", "94.140.14.14", "94.140.15.15", "4.2.2.1",
+    "4.2.2.2", "2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111",
+    "2606:4700:4700::1001", "2620:fe::fe", "2620:fe::9", "2620:119:35::35", "2620:119:53::53",
+))  # fmt: skip
+"""No particular host, all hosts, and resolvers that are open to everybody."""
+
+
 class IpDetector:
     """Finds IP addresses of both versions, with their mask or zone."""
 
@@ -61,7 +84,8 @@ def _ipv4(text: str) -> Iterator[Match]:
         if not end:
             return None
         is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
-        return Match("IP", start, end, POSSIBLE if is_version else CERTAIN)
+        most = NOBODYS if _is_nobodys(text[start:end]) else CERTAIN
+        return Match("IP", start, end, POSSIBLE if is_version else most)
 
     yield from accepted(_IPV4, data, match_at, is_whole=True)
 
@@ -83,9 +107,15 @@ def _ipv6(text: str) -> Iterator[Match]:
             return None
         digits = sum(char not in ":./%" for char in text[start:end])
         is_likely = digits >= 5 or words.are_near(start, end)
-        return Match("IP", start, end, CERTAIN if digits >= 8 else LIKELY if is_likely else POSSIBLE)
+        most = NOBODYS if _is_nobodys(text[start:end]) else CERTAIN
+        return Match("IP", start, end, most if digits >= 8 else LIKELY if is_likely else POSSIBLE)
 
     yield from accepted(_IPV6, data, match_at, is_whole=True)
+
+
+def _is_nobodys(written: str) -> bool:
+    address = written.partition("/")[0].lower()
+    return address.startswith(_NOBODYS_NETWORKS) or address in _NOBODYS_ADDRESSES
 
 
 class _Words:

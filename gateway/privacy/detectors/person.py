@@ -26,6 +26,7 @@ from gateway.privacy.detectors.name_lists import (
     plain,
 )
 from gateway.privacy.detectors.person_words import INSTITUTIONS, NO_NAMES, PARTICLES, STREETS, TITLES
+from gateway.privacy.detectors.records import record_matches
 
 _INTRODUCED = Pattern(
     r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient"
@@ -76,6 +77,7 @@ class PersonDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the names, without titles before them."""
+        yield from record_matches(text, "PERSON")
         if text.islower() and _names_nobody(text):
             return
         shown, titled = _with_capitals(text)

@@ -14,6 +14,7 @@ from gateway.privacy.detector import (
     Match,
     context,
     digits_of,
+    is_of_something_else,
     is_whole_token,
 )
 from gateway.privacy.detectors.phone_numbers import (
@@ -23,7 +24,8 @@ from gateway.privacy.detectors.phone_numbers import (
     is_usual_international,
     preload,
 )
-from gateway.privacy.detectors.phone_words import ANY_WORD, INITIAL, LABEL, NEXT, OTHER, WORD
+from gateway.privacy.detectors.phone_words import ANY_WORD, INITIAL, LABEL, NEXT, WORD
+from gateway.privacy.detectors.records import record_matches
 
 _EXTENSION = (
     r"(?:[ ,]{0,2}(?:;ext=|x|#|(?:extension|extn?|poste|durchwahl|dw|anexo|ramal|wewn?|klapka|toestel|tst"
@@ -61,6 +63,8 @@ _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _GROUP = re.compile(rb"[0-9]+")
 _OTHER_CHARS = re.compile(r"[^0-9 ./()+-]")
 """The first begins an extension."""
+_KEY = Pattern(r"(?:[\"'][ \t]*[:=]|[A-Za-z]_\w*[ \t]*:|\w=)[ \t]*[\"'\[(]?$")
+"""The name of a field right before a number that no word for telephones is in."""
 _MIN_GROUPS_WITH_CODE = 3
 _BARE_DIGITS = 11
 _MIN_BARE = 9
@@ -91,6 +95,7 @@ class PhoneDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers, with the extension where there is one."""
+        yield from record_matches(text, "PHONE")
         data = as_data(text)
         text = data.decode("latin-1")
         words = _Words(is_named=WORD.is_in(data), may_be_labelled=ANY_WORD.is_in(data))
@@ -227,7 +232,7 @@ def _confidence(text: str, start: int, end: int, form: _Form, words: _Words) -> 
             return PROBABLE
     if words.follows and _MIN_WITHOUT_WORD <= form.digits <= _MAX_NATIONAL:
         return LIKELY
-    if form.needs_label or OTHER.is_in(before):
+    if form.needs_label or is_of_something_else(before):
         return 0.0
     if is_like_north_american:
         return PROBABLE
@@ -254,7 +259,10 @@ def _national(text: str, start: int, end: int, form: _Form, words: _Words) -> fl
     count = sum(map(len, groups))
     if not _MIN_WITHOUT_WORD <= count <= _MAX_NATIONAL:
         return 0.0
-    is_named = words.is_named and WORD.is_in(context(text, (start, end), before=100, after=40))
+    is_key = _KEY.is_in(context(text, (start, end), before=_LABEL_CHARS))
+    if is_key and len(groups) == 1:
+        return 0.0
+    is_named = words.is_named and not is_key and WORD.is_in(context(text, (start, end), before=100, after=40))
     is_grouped = len(groups) > 1 and not _THOUSANDS.is_in(main)
     is_likely = is_grouped and form.is_whole and count >= _MIN_BARE
     if is_likely and (is_usual(groups) or _has_code(groups)):

@@ -6,7 +6,7 @@ Patterns see a question mark for a letter beyond Latin-1. Words of other scripts
 
 from gateway.domain.text.pattern import Pattern
 
-_NOUNS = (
+NOUNS = (
     r"(?:tele)?phones?|phone ?no|tel(?:nr|no|n|p|f|\.?nr)?|fon|telephon|telefon[a-z?]{0,6}|t[eé]l[eé]phone"
     r"|t[eé]l|t[eèé]l[eèé]fon[aeo]?|telefoon(?:nummer)?|telefonsz[aá]m|telefonn[iíy?]\w{0,3}|telepono|telepon"
     r"|telem[oó]vel|t.lrunis|puhelin(?:numero)?|puh|tlf|tfn|mobiles?|mob|m[oó]vil|mobil(?:e|ni|n[iy?]|tel|nummer)?"
@@ -32,14 +32,14 @@ _VERBS = (
     r"|ara(?:y.n|mak|yabilirsiniz)? ?(?:beni|bizi)|h[ií]v(?:j|jon|hat)(?: fel)?|(?:za)?vol(?:ejte|ej)"
     r"|zavolat?|sun[a?][ -](?:ma?|i|ne)|soita(?:kaa)?|hubungi|g\?i (?:s\?|cho|t\?i)"
 )
-WORDS = rf"(?:{_NOUNS}|{_OWNED}|{_VERBS})(?:\b|\?)"
+WORDS = rf"(?:{NOUNS}|{_OWNED}|{_VERBS})(?:\b|\?)"
 _LABELS = r"portable|port\.|fijo|direct|direkt|durchwahl|gesch[aä]ftlich|b[uü]ro|fisso|cep"
 """Words that name a number only where they are right before it."""
 _LINKS = (
     r"me|him|her|us|them|back|is|was|are|at|on|under|to|via|by|now|mich|uns|unter|auf|der|die|das|ist|lautet"
     r"|nummer|nr|moi|nous|au|le|la|les|sur|est|el|al|es|mi|il|o|os|no|n.?|num|numm?er|numbers?|line|pelo|para"
     r"|n[uú]m[eé]ro|n[uú]mero|numero|numer|numeru|pod|do|na|op|het|p[aå]|er|[aä]r|[eé]|jest|to|mnie|mi?g|fel"
-    r"|az?|home|work|office|mobile|cell|private|privat|house|day(?:time)?|evening|komercial|fax|de|du"
+    r"|az?|\d{1,2}|home|work|office|mobile|cell|private|privat|house|day(?:time)?|evening|komercial|fax|de|du"
     r"|personal|business|main|alt(?:ernate)?|primary|secondary|emergency|contact|casa|trabajo|bureau|domicile"
 )
 LABEL = Pattern(
@@ -56,14 +56,6 @@ NEXT = Pattern(
     ignore_case=True,
 )
 """What is between two numbers of a list."""
-OTHER = Pattern(
-    r"\b(?:order|invoice|ticket|case|part|serial|sku|item|ref(?:erence)?|tracking|isbn|issn|account|acct|model"
-    r"|zip|lot|batch|id|version|bestell[a-z]*|rechnung[a-z]*|artikel[a-z]*|auftrag[a-z]*|vorgang|commande"
-    r"|facture|pedido|factura|zam.wieni[a-z]*|faktur[a-z]*|ordine|fattura|art|kunden[a-z]*|customer|reading)"
-    r"\b[.:#\xb0]{0,2}(?: (?:is|no|nr|num|number|id|n\xb0|numer|nummer|n[\xfau]mero)\b[.:]?)?[ \t:#=]*$",
-    ignore_case=True,
-)
-"""Words right before a number of something else."""
 WORD = Pattern(rf"\b{WORDS}", ignore_case=True)
 ANY_WORD = Pattern(
     rf"\b(?:{WORDS}|(?:{_LABELS})(?:\b|:))|(?m:^|[|,;\x95\xb7/] ?)(?-i:[TMPF]):", ignore_case=True

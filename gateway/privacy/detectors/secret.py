@@ -30,7 +30,9 @@ from gateway.privacy.detectors.secret_places import (
     coded,
     cookies,
     key_files,
+    listed,
     named,
+    said,
     signed,
 )
 from gateway.privacy.detectors.secret_value import (
@@ -38,6 +40,7 @@ from gateway.privacy.detectors.secret_value import (
     entropy_bits,
     is_location,
     is_name_of_thing,
+    is_named_number,
     is_placeholder,
     is_random,
     is_secret,
@@ -73,10 +76,11 @@ _OPERATOR = (
 )
 _ASSIGNED = Pattern(
     rf"((?:[a-z0-9]+[._-]){{0,6}}[a-z0-9]*{_NAME}(?:[._-]?[a-z0-9_.-]{{0,30}})?)"
-    rf"(?:(?:\\?[\"'\]]){{0,2}}{_OPERATOR}(?:[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
+    rf"(?:(?:\\?[\"'\]]){{0,2}}{_OPERATOR}(?:[bruf]{{0,2}}[\"'`]|\\\")?|[\"'],[ \t]{{0,20}}[\"'])"
     r"([^\s\"'`\\,;<>(){}]{5,200})",
     ignore_case=True,
 )
+_QUOTES = ("'", '"', "`")
 _ABOUT_ONE = Pattern(
     r" (?:policy|length|field|hint|format|type|size|error|reset|manager|hash|rule|version|file|path|name|id)\b",
     ignore_case=True,
@@ -121,6 +125,8 @@ _MARKED = Pattern(
     r"(?:[?a-z ,']{0,24}[:=-]{1,2}|[?]{0,24}|[? ]{0,24} |[?]{0,4} (?:to|jest|este|je|yra) )"
     r"[ \t\"'`?(\[]{0,4}([!#-&*-.0-9:;<=>@A-Z\\^_a-z|~+/]{5,128})"
 )
+_COPULA = re.compile("[是为為はが는은:=«「『„“\"'—–-]|คือ|هي|هو|היא|הוא|είναι|है|হল|это|là")
+"""Between a word for a password and a value, says that the value is it."""
 _HEX_KEY = Pattern(r"\b(?:0x)?[0-9A-Fa-f]{64}(?:[0-9A-Fa-f]{64})?\b")
 _HEX_WORD = Pattern(
     r"priv(?:ate)?[ _-]?key|(?:secret|signing|wallet|master|deployer|validator|account|node)[ _-]?key"
@@ -142,8 +148,9 @@ _MARKUP = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]|\*{1,2}(?=[ \t]?[:=])|(?<=[:=]
 
 _SEALED = re.compile(
     r"(?m)^([ \t]*)encryptedData:[ \t]*\n(?:\1[ \t]+\S.*\n?)+|[\"']encryptedData[\"'][ \t]*:[ \t\n]*\{[^{}]{0,8192}\}"
+    r"|ENC\[[^\]\s]{0,8192}\]"
 )
-"""Values that only the controller of a cluster can decrypt (Bitnami's SealedSecret)."""
+"""Encrypted values: Bitnami's SealedSecret, SOPS."""
 
 
 class SecretDetector:
@@ -157,7 +164,11 @@ class SecretDetector:
         present = set(_PREFILTERS.matching(text))
         if (parted := without_escapes(text)) != as_seen(text):
             present.update(_PREFILTERS.matching(parted))
-        sealed = [one.span() for one in _SEALED.finditer(text)] if "encryptedData" in text else []
+        sealed = (
+            [one.span() for one in _SEALED.finditer(text)]
+            if "encryptedData" in text or "ENC[" in text
+            else []
+        )
         for index in sorted(present):
             for match in _KINDS[index][1](text):
                 if not any(start <= match.start < end for start, end in sealed):
@@ -233,7 +244,10 @@ def _assigned(text: str) -> Iterator[Match]:
             (name_start, name_end), (start, end) = span.groups
             value = text[start:end].rstrip(".:!?")
             is_expression = text[end : end + 1] == "(" or value.endswith("[")
-            is_about = _ABOUT_ONE.is_in(text[name_end:start])
+            between = text[name_end:start]
+            is_about = _ABOUT_ONE.is_in(between) or (
+                between.endswith(_QUOTES) and text[end : end + 1] == " " and is_named_number(value)
+            )
             if not (is_expression or is_about) and is_secret(text[name_start:name_end], value):
                 yield _match(start, start + len(value), PROBABLE if len(value) < 16 else LIKELY)
     for span in _QUOTED.find(text):
@@ -255,9 +269,9 @@ def _marked(text: str) -> Iterator[Match]:
     if LOGIN_MARK not in text and KEY_MARK not in text:
         return
     for span in _MARKED.find(text):
-        name, (start, end) = text[slice(*span.groups[0])], span.groups[1]
-        value = text[start:end].rstrip(".:!,;)")
-        if is_secret(name, value):
+        (name_start, name_end), (start, end) = span.groups
+        name, value = text[name_start:name_end], text[start:end].rstrip(".:!,;)")
+        if is_secret(name, value) and (_COPULA.search(text, name_end, start) or not is_named_number(value)):
             yield _match(start, start + len(value), PROBABLE)
 
 
@@ -319,9 +333,14 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
         named,
     ),
     (r"auth|login|connect|credential|mysql|pdo\(|sign_?in", arguments),
+    (rf"{CREDENTIAL}(?:[^\n]{{0,24}}\n|[^\n]{{0,40}}[:=]>?[ \t]*\[)", listed),
+    (
+        r"(?:key|token|secret)s?(?: (?:is|was|for|of)\b| -)?[ \t]*[/=:]?[ \t]*[\"'`\[(]{0,2}[A-Za-z0-9+/_~.-]{18}",
+        said,
+    ),
     (r"cookie", cookies),
     (r"[?&;](?:amp;)?[\w-]*(?:sig|token|key|secret|hdn|signature)[\w-]*=", signed),
-    (r"auth[\"']?[ \t]*[:=]|base64|encrypted|_password|ls0tls1crudjt", coded),
+    (r"auth[\"']?[ \t]*[:=]|pass\w*hash|base64|encrypted|_password|ls0tls1crudjt", coded),
     (r"private-lines|:[./0-9a-z]{13}:\d|codes?\b|otp|2fa|mfa|authenticator", key_files),
 )
 _PREFILTERS = PatternSet([prefilter for prefilter, _ in _KINDS], ignore_case=True)

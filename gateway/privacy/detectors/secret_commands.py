@@ -1,5 +1,6 @@
 """Passwords in command lines and in files of programs that write a directive and a value."""
 
+import re
 from collections.abc import Iterator
 
 from gateway.domain.text.pattern import Pattern
@@ -16,6 +17,8 @@ _V = r"(?:\"([^\"\n$]{4,})\"|'([^'\n]{4,})'|([^\s\"'`;|&<>(){}$][^\s\"'`;|<>(){}
 _ON = r"\b[^\n|;]*?[ \t]"
 """From the name of a program to one of its options."""
 _MAX_CHARS = 512
+_NUMBER = re.compile(r"[0-9]{6,}")
+"""Longer than the number of a port."""
 _NO_VALUE = ("-", "$", "/")
 _COMMANDS = (
     rf"\bcurl{_ON}(?:-u|--user)[ =]?[ \t]*[\"']?[^\s:\"'$]+:([^\s\"'@$][^\s\"'@]{{3,}})",
@@ -33,7 +36,7 @@ _COMMANDS = (
     rf"\b(?:xfreerdp|wfreerdp|cmdkey|mstsc|runas|rdesktop){_ON}/p(?:ass(?:word)?)?:{_V}",
     rf"\bnet[ \t]+user[ \t]+\S+[ \t]+{_V}",
     rf"\bnet[ \t]+use[ \t]+(?:\S+[ \t]+){{1,2}}{_V}[ \t]+/user:",
-    r"\bsqlplus\b[^\n/]*[ \t]\w+/([^\s\"'/$]{4,})@\w",
+    r"\bsqlplus\b[^\n/]*[ \t][\w.]+/([^\s\"'/$]{4,})@\w",
     rf"\becho[ \t]+(?:-n[ \t]+)?{_V}[ \t]*\|[ \t]*(?:sudo\b[^\n]{{0,40}}-\w*S|passwd\b[^\n]{{0,40}}--stdin|docker login|su\b)",
     rf"\becho[ \t]+(?:-e[ \t]+)?[\"']?[^\s:\"'$]+:([^\s\"'$]{{4,64}})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
     rf"\bhtpasswd\b[ \t]+-\w*b\w*[ \t]+(?:-\w+[ \t]+)*\S+[ \t]+\S+[ \t]+{_V}",
@@ -63,6 +66,7 @@ _DIRECTIVES = (
     rf"^[ \t]*(?:username|user|enable)\b[^\n]{{0,80}}\b(?:secret|password)[ \t]+{_V}[ \t]*$",
     rf"\bsnmp-server[ \t]+community[ \t]+{_V}|^[ \t]*r[ow]community6?[ \t]+{_V}",
     rf"\bpre-shared-key[ \t]+(?:\w{{1,12}}[ \t]+)?{_V}",
+    r"\bjdbc:oracle:\w+:[\w.]+/([^@\s/]+)@",
     r"\bWIFI:[^\n]{0,120}?;P:([^;\n]{5,63});",
     # A text file of a firewall, WireGuard, a modem.
     rf"^[ \t]*PrivateKey[ \t]*=[ \t]*([A-Za-z0-9+/]{{43}}=)[ \t]*$|^[ \t]*PresharedKey[ \t]*=[ \t]*([A-Za-z0-9+/]{{43}}=)[ \t]*$",
@@ -75,7 +79,11 @@ def commands(text: str) -> Iterator[Match]:
     for span in _COMMAND.find(text):
         start, end = max(span.groups)
         value = text[start:end]
-        if len(value) <= _MAX_CHARS and not value.startswith(_NO_VALUE) and is_password(value):
+        if (
+            len(value) <= _MAX_CHARS
+            and not value.startswith(_NO_VALUE)
+            and (is_password(value) or _NUMBER.fullmatch(value))
+        ):
             yield secret_at(start, end, LIKELY)
     for span in _OPTION.find(text):
         start, end = max(span.groups[1:])
@@ -97,4 +105,4 @@ PROGRAMS = (
     r"|smbclient|rpcclient|lftp|freerdp|cmdkey|runas|\bnet[ \t]+use|sqlplus|echo[ \t]|htpasswd|openssl|keytool|jarsigner|--from-literal|secret"
     r"|aws[ \t]+configure|vault|_auth|http-basic|ConvertTo-SecureString|\bexpect\b|(?:^|[\s\"'`])--?[a-z0-9-]*(?:pass|pwd|token|secret|key|password)"
 )
-DIRECTIVES = rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community|pre-shared-key|wifi:|privatekey|presharedkey"
+DIRECTIVES = rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community|pre-shared-key|wifi:|privatekey|presharedkey|jdbc:oracle"

@@ -19,15 +19,15 @@ _ACCOUNT = (
     r"|wi-?fi|wlan|ssid|(?:secret|security) answer)\b"
 )
 """Words near which a value needs a closer relation: roles in a conversation have these names."""
-_ANCHOR = Pattern(rf"{_WORD}|{_LOGIN}|{_ACCOUNT}", ignore_case=True)
-_OF_PASSWORD = Pattern(rf"{_WORD}|{_LOGIN}", ignore_case=True)
+_ANCHOR = Pattern(rf"{_WORD}|\bidentified (?:with [\w'\"]+ )?by|{_LOGIN}|{_ACCOUNT}", ignore_case=True)
+_OF_PASSWORD = Pattern(rf"{_WORD}|identified|{_LOGIN}", ignore_case=True)
 _BEFORE, _AFTER = 80, 120
 """Characters before a word and behind it in which a value may be."""
 _END = re.compile(r"[.!?][\"')\u201d\u00bb]*\s+(?=[A-Z])|\n|[\u3002\uff01\uff1f]")
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9!#$%&*+./=?@^_~-])[A-Za-z0-9!#$%&*+.=?@^_~-][A-Za-z0-9!#$%&*+./=?@^_~-]{4,63}(?![A-Za-z0-9@/=]|:[^\s])"
 )
-_IDENTIFIER = frozenset("@_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_OF_IDENTIFIER = re.compile(r"[@_A-Z]|[.-]\w")
 """Behind a word that is the beginning of the name of something else."""
 _HAS_SIGN = re.compile(r"[A-Za-z].*[0-9!@#$%^&*+=?~]|[0-9].*[A-Za-z!@#$%^&*+=?~]")
 _IS = (
@@ -39,8 +39,9 @@ _ADVERB = (
     r"(?:now|still|just|also|always|currently|jetzt|nun|noch|maintenant|ahora|agora|adesso|ora|nu|teraz)"
 )
 _NAMED_BEFORE = Pattern(
-    rf"{_WORD}[^\n\"{{}}();:=|<>]{{0,48}}{_IS}[\s,]*(?:{_ADVERB}[\s,]+)?[\"'`?(\[]{{0,3}}$"
-    rf"|{_WORD}[ ,?]{{0,4}}[\"'`(\[]{{1,2}}$|{_WORD}\w{{0,3}}[ ?]$",
+    rf"{_WORD}[^\n\"{{}};:=|<>]{{0,48}}{_IS}[\s,]*(?:{_ADVERB}[\s,]+)?[\"'`?(\[]{{0,3}}$"
+    rf"|{_WORD}[ ,?]{{0,4}}[\"'`(\[]{{1,2}}$|{_WORD}\w{{0,3}}(?:[ ?]|, )$"
+    r"|\bidentified (?:with [\w'\"]+ )?by (?:password )?[\"']$",
     ignore_case=True,
 )
 _NEAR = 32
@@ -73,13 +74,15 @@ _DIGIT_CODE = Pattern(
     rf"|\b{_PIN}{_CODE_IS}[ \t\n]*[\"'`]?(\d{{4,8}})\b"
     rf"|\b{_CODE_OF}[ -]?(?:code|passcode|combination|combo|pin)(?:{_CODE_IS})?[ \t\n]*[\"'`]?(\d{{4,8}}(?:-\d{{4,8}})?)\b"
     rf"|\b(?-i:OTP|TOTP|2FA|TAN|mTAN)(?: ?code)?(?:{_CODE_IS})?[ \t\n]*[\"'`]?(\d{{4,8}})\b"
-    rf"|(?:\bpasscode|\bcombination|\x1a+){_CODE_IS}[ \t\n]*[\"'`]?(\d{{4,8}})\b",
+    rf"|(?:(?:\bpasscode|\bcombination|\x1a+){_CODE_IS}|\x1a+ )[ \t\n]*[\"'`]?(\d{{4,8}})\b",
     ignore_case=True,
 )
 _SEED = Pattern(
     r"\b(?:seed|recovery|mnemonic|backup|secret)[ -]?(?:phrase|words?|seed|mnemonic)?[^\n:=]{0,24}(?:[:=]|\bis\b)[ \t\n]*[\"'`]?"
     r"((?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})\b"
 )
+_MIN_WORDS = 8
+"""Least distinct words of a wallet among twelve."""
 _POSTAL = 6
 """Digits of a postal code of India, which is called a PIN code."""
 
@@ -95,8 +98,12 @@ def phrases(text: str) -> Iterator[Match]:
             count_candidate()
             value = written.rstrip(".?:,/-")
             at = token.start()
+            if value.count("/") == 1:
+                at, value = at + value.index("/") + 1, value.split("/")[1]
             before, after = text[start:at], text[at + len(value) : end]
-            if is_about and is_strong(value):
+            if not is_about:
+                is_named = _OF_ACCOUNT.is_in(before) and is_password(value)
+            elif is_strong(value):
                 is_named = not _RULE.is_in(before[-_NEAR:])
             else:
                 is_named = is_password(value) and _is_named(before, after)
@@ -115,7 +122,7 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
     """Yield the parts of a text that are near a word for a password, within one sentence."""
     done = 0
     for start, end in _ANCHOR.places(text):
-        if end <= done or text[end : end + 1] in _IDENTIFIER:
+        if end <= done or _OF_IDENTIFIER.match(text, end):
             continue
         first = max(done, start - _BEFORE)
         for stop in _END.finditer(text, first, start):
@@ -134,9 +141,9 @@ def codes(text: str) -> Iterator[Match]:
             yield secret_at(start, end, PROBABLE)
     for span in _SEED.find(text):
         start, end = span.groups[0]
-        if len(set(text[start:end].replace(",", " ").split())) > 8:
+        if len(set(text[start:end].replace(",", " ").split())) >= _MIN_WORDS:
             yield secret_at(start, end, PROBABLE)
 
 
-WORDS = rf"{_WORD}|{_LOGIN}|{_ACCOUNT}"
+WORDS = rf"identified by|{_WORD}|{_LOGIN}|{_ACCOUNT}"
 CODES = r"\bpin\b|code\b|passcode|combination|\botp\b|\btotp\b|\b2fa\b|\bm?tan\b|seed|mnemonic|recovery|\x1a"

@@ -10,8 +10,10 @@ from gateway.privacy.detector import CERTAIN, LIKELY, PROBABLE, Match, end_of_pa
 from gateway.privacy.detectors.login_words import LOGIN_WORDS, OTHER_LOGIN_WORDS
 from gateway.privacy.detectors.secret_value import (
     is_name_of_thing,
+    is_named_number,
     is_password,
     is_placeholder,
+    is_random,
     is_random_key,
     is_secret,
     is_strong,
@@ -23,22 +25,41 @@ CREDENTIAL = (
     r"|shared|master|license)[ _-]?key|[_-]key)"
 )
 _NAME = rf"([\w.-]*{CREDENTIAL}[\w.-]*)"
+_LABEL = rf"((?:[\w.?-]+ ){{0,3}}[\w.-]*{CREDENTIAL}[\w.-]*)"
 _LINES = r"(?:[^\n{}]*[^\s{}][^\n{}]*\n){0,6}?"
 """Lines of one paragraph."""
 _NAMED = (
     # YAML: a block, or a value on the next line.
     rf"(?m)^[ \t-]*[\"']?{_NAME}[\"']?[ \t]*:[ \t]*(?:[|>][+-]?\d?[ \t]*(?:#.*)?|\"?\\)?\r?\n[ \t]+([^\s:\"'#-][^\s\"']*)[ \t]*\r?$",
     # Terraform: a variable with a default, an output of its state.
-    rf"\b(?:variable|output)[ \t]+\"{_NAME}\"[ \t]*\{{[ \t]*\n{_LINES}[ \t]*(?:default|value)[ \t]*=[ \t]*\"([^\"\n$]+)\"",
+    rf"\b(?:variable|output)[ \t]+\"{_NAME}\"[ \t]*\{{[ \t]*\n{_LINES}[ \t]*(?:default|value)[ \t]*=[ \t]*\"([^\"\n]+)\"",
     # XML: a name in an attribute or in the element before.
     rf"<[a-z:]+\b[^<>]*?\b(?:name|key|id)=[\"']{_NAME}[\"'][^<>]*>[ \t]*\n?[ \t]*(?:<value>[ \t]*)?([^<>\s]+)[ \t]*\n?[ \t]*</",
-    rf"<(?:key|name)>[ \t]*{_NAME}[ \t]*</(?:key|name)>[ \t]*\n?[ \t]*<[a-z]+\b[^<>]*>[ \t]*([^<>\s]+)[ \t]*</",
+    rf"<(?:key|name|d[tdh]|t[dh]|label|b|strong)>[ \t]*{_LABEL}[ \t]*:?[ \t]*</[a-z]+>[ \t]*\n?[ \t]*<[a-z]+\b[^<>]*>[ \t]*([^<>\s]+)[ \t]*</",
     # A method that sets it.
-    rf"([a-z_]*{CREDENTIAL})\([ \t]*[\"']([^\"'\s]+)[\"'][ \t]*\)",
+    rf"([a-z_]*{CREDENTIAL})\([ \t]*[\"']([^\"'\s]+)[\"'][ \t]*[).]",
     # A form that is filled in.
     r"<input\b[^<>]*\btype=[\"'](password)[\"'][^<>]*\bvalue=[\"']([^\"'<>\n]+)[\"']",
 )
 _NAMED_PLACE = Pattern("|".join(_NAMED), ignore_case=True)
+_ROW = r"[ \t]*[|]?[ \t]*[\"'`]?[^\s|\"'`]{5,256}[\"'`]?[,;]?[ \t]*[|]?[ \t]*\r?(?:\n|$)"
+_HEAD = Pattern(
+    rf"(?m)^[ \t]*[|]?[ \t]*[\"'`*]{{0,2}}{_LABEL}[?.]?[\"'`*]{{0,2}}[ \t]*:?[ \t]*[|]?[ \t]*\r?\n(?:[ \t|:=+-]+\r?\n)?((?:{_ROW})+)",
+    ignore_case=True,
+)
+"""A label in a line by itself, and the lines of one word each that follow."""
+_CELL = re.compile(r"[^\s|\"'`,;]{5,256}")
+_ASKED = Pattern(
+    rf"{CREDENTIAL}[^\n]{{0,24}}\n[ \t]*(?:\w{{1,16}}[ \t]*[:>][ \t]*)?[\"'`]?([^\s\"'`;,|]{{6,256}})[\"'`]?[ \t]*\r?(?:\n|$)",
+    ignore_case=True,
+)
+"""A line that ends with the word, as of a form or a conversation, and the answer."""
+_LIST = Pattern(rf"{_NAME}s?[\"']?[ \t]*(?:=>?|:)[ \t]*\[([^\[\]]*)\]", ignore_case=True)
+_SAID = Pattern(
+    r"([\w.-]*(?:\b|_)(?:(?:api|access|auth|secret|bearer|refresh|service|deploy|license|encryption|signing|private|account|session|client)"
+    r"[ _-]?(?:key|token|secret))s?)(?: (?:is|was|for|of)\b| -)?[ \t]*[/=:]?[ \t]*[\"'`\[(]{0,2}([A-Za-z0-9+/_~.-]{18,256}={0,2})",
+    ignore_case=True,
+)
 _ARGUMENTS = Pattern(
     r"(?:\bauth(?:=|: ?|[ ]=[ ])\(|\b(?:login|log_in|signIn|sign_in|connect|basic_?auth|authenticate|setCredentials|httpBasic|getConnection)\("
     r"|basicauth\(|\bmysqli?(?:_connect)?\(|\bPDO\(|credentials?\(|passwordauthentication\()([^()\n]*)\)",
@@ -62,6 +83,7 @@ _BASE64_LOGIN = Pattern(
 )
 _CODED_PASSWORD = Pattern(
     r"<(?:pass|password|pwd)\b[^<>]*encoding=[\"']base64[\"'][^<>]*>[ \t]*([A-Za-z0-9+/]{4,}={0,2})"
+    r"|(?i:pass\w*[_-]?hash)[\"']?[ \t]*[:=]>?[ \t]*[\"']?([a-f0-9]{32,128})\b"
     r"|\bencrypted(?:Password|Username)[\"'][ \t]*:[ \t]*[\"']([A-Za-z0-9+/]{24,}={0,2})[\"']"
     r"|:_password[ \t]*=[ \t]*[\"']?([A-Za-z0-9+/]{4,}={0,2})"
     r"|\b(?:client|ssh|tls|rsa)[_-]?(?:private[_-]?)?key(?:[_-]data)?[\"']?[ \t]*[:=][ \t]*[\"']?(LS0tLS1CRUdJTi[A-Za-z0-9+/]{20,}={0,2})"
@@ -69,7 +91,7 @@ _CODED_PASSWORD = Pattern(
     ignore_case=False,
 )
 _SHADOW = Pattern(r"(?m)^[a-z_][\w.-]*:([./0-9A-Za-z]{13}):\d+:\d+:")
-_PUTTY = Pattern(r"Private-Lines: \d+\r?\n((?:[A-Za-z0-9+/=]+\r?\n?)+)")
+_PUTTY = Pattern(r"Private-Lines: \d+\r?\n((?:[A-Za-z0-9+/=]{4,}(?:\r?\n|$))+)")
 _RECOVERY = Pattern(
     r"(?:recovery|backup|scratch|rescue|emergency)[ _-]codes?[^\n]{0,60}[:\n][\s\"'\[*-]*"
     r"((?:\d{0,2}[.)]?[ \t]*[\"'`]?[a-z0-9]{4,10}(?:[- ][a-z0-9]{4,10}){0,3}[\"'`,]*[ \t]*\r?\n?[ \t*-]*){2,16})",
@@ -89,6 +111,38 @@ def named(text: str) -> Iterator[Match]:
         value = text[start:end]
         if not is_name_of_thing(name, value) and is_secret(name, value):
             yield secret_at(start, end, PROBABLE)
+
+
+def listed(text: str) -> Iterator[Match]:
+    """Yield values under a label in a line by itself, behind a line that asks for them, and in lists."""
+    for span in _HEAD.find(text):
+        name, (first, last) = text[slice(*span.groups[0])], span.groups[1]
+        for cell in _CELL.finditer(text, first, end_of_paragraph(text, first, last)):
+            if _may_hold(name, cell[0]):
+                yield secret_at(*cell.span(), PROBABLE)
+    for span in _ASKED.find(text):
+        start, end = span.groups[0]
+        if is_strong(text[start:end]) or is_random_key(text[start:end]):
+            yield secret_at(start, end, PROBABLE)
+    for span in _LIST.find(text):
+        name, (first, last) = text[slice(*span.groups[0])], span.groups[1]
+        for literal in _LITERAL.finditer(text, first, last):
+            start, end = literal.span(literal.lastindex or 0)
+            if _may_hold(name, text[start:end]):
+                yield secret_at(start, end, PROBABLE)
+
+
+def _may_hold(name: str, value: str) -> bool:
+    return is_secret(name, value) and not (is_name_of_thing(name, value) or is_named_number(value))
+
+
+def said(text: str) -> Iterator[Match]:
+    """Yield keys directly behind the words that name them, without a sign between."""
+    for span in _SAID.find(text):
+        name, (start, end) = text[slice(*span.groups[0])], span.groups[1]
+        value = text[start:end].rstrip(".-/")
+        if is_random_key(value) and is_random(value) and _may_hold(name, value):
+            yield secret_at(start, start + len(value), PROBABLE)
 
 
 def arguments(text: str) -> Iterator[Match]:

@@ -30,6 +30,8 @@ _TEST_KEY = Pattern(
     r"^(?:test|mock|sample)[_-][A-Za-z0-9_-]*[0-9][A-Za-z][A-Za-z0-9_-]{20,}$", ignore_case=True
 )
 """A provider's test key, which also grants access."""
+_MIN_WORDS = 24
+"""A shorter key may have no digit by chance: one in thirty of Amazon's has none."""
 _JOINTS = re.compile(r"[^A-Za-z]+")
 _MOST_STEPS = 0.5
 """Most characters of a random key that follow the one before; by chance it is one of 30, of digits one of 5."""
@@ -39,7 +41,7 @@ _ABOUT = Pattern(
     r"(?:[_.-]?(?:id|ids|name|names|path|file|filename|dir|url|uri|type|hash|hint|count|counts|length|len|size|field"
     r"|prefix|suffix|header|policy|expiry|expires|expiration|ttl|version|label|format|class|method|endpoint|ref"
     r"|index|usage|limit|budget|status|state|error|algorithm|encoding|column|table|arn|fingerprint|checksum)"
-    r"|(?:updated|changed|created|modified|expires|reset)[_-]?(?:at|on)|reisepass|public[_-]?key(?:[_-]?token)?|tokeniz\w*|parallelism"
+    r"|(?:updated|changed|created|modified|expires|reset)[_-]?(?:at|on)|reisepass|public[_-]?(?:key|token)(?:[_-]?token)?|tokeniz\w*|parallelism"
     r"|(?:idempoten\w*|partition|primary|foreign|sort|cache|publishable|row|object|routing|correlation|dedup\w*"
     r"|unique|natural|lookup|shard|message|composite|surrogate|site)[ _-]?key)$",
     ignore_case=True,
@@ -100,15 +102,18 @@ _MARKS = frozenset("!$%^&*?~")
 _WEAK_MARKS = frozenset("@#")
 """Marks of passwords; those that also join names and numbers."""
 _NAMED_NUMBER = Pattern(
-    r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{2,}|[A-Z][a-z]+|\d{1,4}|[A-Z]{2,5})+[!?]?$"
+    r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{3,}|[A-Z][a-z]{2,}|\d{1,4}[a-z]{0,2}|[A-Z]{2,5}){1,5}[!?]?$"
 )
 """A name of words and numbers, such as that of a device or of a version."""
-_NO_PASSWORD = Pattern(
-    r"^(?:[a-z_]*(?:password|passwd|pwd|pass)_?\d?|[a-z]+[A-Z]\w*(?:Password|Token|Secret|Key)\d?)$"
-    r"|^[a-z]+(?:_[a-z]+)+_?\d{0,2}$|^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^[\w.+-]+@[\w-]+\.[\w.-]+$|^[\w.]+\(|^#\d+$"
-    r"|^[A-Z]{2,}(?:-\d+)+$|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
+_VARIABLE = Pattern(
+    r"^(?:[a-z_]*(?:password|passwd|pwd|pass)_?\d?|[a-z]+(?:[A-Z]\w*)?(?:Password|Token|Secret|Key)\d?)$"
+    r"|^[a-z]+(?:_[a-z]+)+_?\d{0,2}$|^[\w.]+\(|^[\w.+-]+@[\w-]+\.[\w.-]+$",
 )
-"""Variables, amounts, addresses, calls, and numbers of tickets."""
+"""Names in a program, calls, and addresses."""
+_AMOUNT = Pattern(
+    r"^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^#\d+$|^[A-Z]{2,}(?:-\d+)+$|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
+)
+"""Amounts, ports, dates, paths, and numbers of tickets."""
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -119,7 +124,7 @@ def is_secret(name: str, value: str) -> bool:
         return False
     has_digit = any(map(str.isdigit, value))
     if _LOGIN_NAME.is_in(name):
-        if _PLACE.is_in(value):
+        if is_location(value):
             return False
         has_mark = any(not char.isalnum() and char not in "._/-" for char in value)
         return (has_digit or has_mark) and entropy_bits(value) >= PASSWORD_BITS
@@ -147,12 +152,7 @@ def is_name_of_thing(name: str, value: str) -> bool:
 
 def is_password(value: str) -> bool:
     """Whether a value that is named a password may be one: it has a digit or a mark and is no reference."""
-    if (
-        len(value) < _MIN_PASSWORD
-        or is_placeholder(value)
-        or _PLACE.is_in(value)
-        or _NO_PASSWORD.is_in(value)
-    ):
+    if len(value) < _MIN_PASSWORD or is_placeholder(value) or is_location(value) or _AMOUNT.is_in(value):
         return False
     return not _PLAIN.is_in(value) and entropy_bits(value) >= PASSWORD_BITS
 
@@ -172,8 +172,8 @@ def is_strong(value: str) -> bool:
 
 
 def is_location(value: str) -> bool:
-    """Whether a value is the location of a password."""
-    return _PLACE.is_in(value)
+    """Whether a value is the location of a password, or the name of a variable that has it."""
+    return _PLACE.is_in(value) or _VARIABLE.is_in(value)
 
 
 def is_random(written: str) -> bool:
@@ -181,6 +181,11 @@ def is_random(written: str) -> bool:
     kinds = [char.isdigit() + 2 * char.isupper() for char in written if char.isalnum()]
     changes = sum(one != other for one, other in pairwise(kinds))
     return any(map(str.isdigit, written)) and changes >= _MIN_CHANGES * len(kinds)
+
+
+def is_named_number(value: str) -> bool:
+    """Whether a value is words and numbers, such as the name of a device, of a version or of a variable."""
+    return _NAMED_NUMBER.is_in(value)
 
 
 def is_random_key(value: str) -> bool:
@@ -216,8 +221,12 @@ def may_be_key(written: str) -> bool:
     """Whether what has the form of a provider's key is drawn at random, and not words, a count or a placeholder."""
     if is_placeholder(written) or is_counted(written) or entropy_bits(written) < _KEY_BITS:
         return False
-    return any(map(str.isdigit, written)) or not all(
-        part.islower() or part.isupper() or part.istitle() for part in _JOINTS.split(written) if part
+    return (
+        len(written) < _MIN_WORDS
+        or any(map(str.isdigit, written))
+        or not all(
+            part.islower() or part.isupper() or part.istitle() for part in _JOINTS.split(written) if part
+        )
     )
 
 

@@ -13,6 +13,7 @@ from gateway.privacy.detector import (
     digits_of,
     is_whole_token,
 )
+from gateway.privacy.detectors.records import record_matches
 
 _GROUPED = r"\b(?:\d{3}-\d{2}-\d{4}|\d{3} \d{2} \d{4}|\d{3}\.\d{2}\.\d{4}"
 _GROUPED_CHARS = 11
@@ -23,6 +24,10 @@ _WORD = Pattern(
 )
 
 
+_SAMPLE = "078051120"
+"""The number of a sample card, which thousands took for theirs; nobody has it."""
+
+
 class UsSsnDetector:
     """Finds social security numbers: grouped ones, and plain ones near a word that names them."""
 
@@ -31,6 +36,7 @@ class UsSsnDetector:
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""
+        yield from record_matches(text, "US_SSN")
         data = as_data(text)
         text = data.decode("latin-1")
         has_word = _WORD.is_in(data)
@@ -39,6 +45,8 @@ class UsSsnDetector:
             if not is_issuable(digits_of(text[start:end])) or not is_whole_token(data, start, end):
                 return None
             confidence = _confidence(text, start, end, has_word=has_word)
+            if confidence < CHECKED and digits_of(text[start:end]) == _SAMPLE:
+                return None
             return Match("US_SSN", start, end, confidence) if confidence else None
 
         yield from accepted(_NUMBER_OR_RUN if has_word else _NUMBER, data, match_at)

@@ -7,12 +7,12 @@ from importlib.resources import files
 
 from gateway.privacy.detectors.name_lists import plain
 
-_ENDING = r"[a-z\xdf-\xff?']{0,8}"
+_ENDING = r"[a-z\xdf-\xff?']{0,14}"
 """The ending of a word with a star; a question mark is any letter beyond Latin-1."""
 _SPELLINGS = {"\xe4": "ae", "\xf6": "oe", "\xfc": "ue", "\xf8": "oe", "\xe5": "aa"}
 """Letters that are also written as two."""
 _LONGER_IN_ASCII = {"\xdf": "ss", "\xe6": "ae"}
-_MARKS = {"_": r"[ \x1f-]?", "*": _ENDING, "'": "[ ']?"}
+_MARKS = {"_": r"[ \x1f-]?", "*": _ENDING, "'": r"[ '\x1f]?"}
 
 
 def words_of(name: str, section: str) -> tuple[str, ...]:

@@ -223,6 +223,7 @@ def _model(listed: ListedModel) -> pb.ModelInfo:
         context=listed.context,
         modalities=[pb.Modality.Value(f"MODALITY_{each.upper()}") for each in listed.modalities],
         tools=listed.calls_tools,
+        space=listed.space,
     )
     if listed.place is not None:
         info.place = ROUTES[listed.place]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -114,18 +113,23 @@ def request_steps(
     for i, each in enumerate(message.messages):
         yield PART_CHARS * (1 + len(each.parts))
         messages.append(_message(f"messages[{i}]", each))
+    hints, labels, session_id = Hints(), dict[str, str](), ""
+    config = _config(message.config) if message.HasField("config") else GenerationConfig()
+    if not isinstance(message, pb.CountTokensRequest):
+        check_label_count(len(message.labels))
+        hints = hints_of(message.hints) if message.HasField("hints") else hints
+        labels, session_id = dict(message.labels), message.session_id
     request = Request(
         request_id=parse_request_id(message, new_id=new_id),
         tenant=tenant,
         messages=tuple(messages),
-        config=_config(message.config) if message.HasField("config") else GenerationConfig(),
+        config=config,
+        hints=hints,
+        labels=labels,
         languages=languages,
         model=message.model,
+        session_id=session_id,
     )
-    if not isinstance(message, pb.CountTokensRequest):
-        check_label_count(len(message.labels))
-        hints = hints_of(message.hints) if message.HasField("hints") else Hints()
-        request = replace(request, hints=hints, labels=dict(message.labels), session_id=message.session_id)
     return (yield from checking_steps(request))
 
 

@@ -67,6 +67,7 @@ def _facts(model: ListedModel) -> Shown:
         "context_length": model.context,
         "modalities": list(model.modalities),
         "tools": model.calls_tools,
+        "space": model.space or None,
         "place": None if model.place is None else model.place.lower(),
         "alias_of": None if model.stands_for == model.name else model.stands_for,
         "price_per_million_usd": None

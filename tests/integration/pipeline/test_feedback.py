@@ -217,6 +217,14 @@ def test_the_order_is_that_of_time() -> None:
         assert (joined.weak, joined.strong, joined.features[0]) == (0.75, None, 4.0)
 
 
+def test_nothing_is_learnt_of_embeddings() -> None:
+    """A rating of vectors says nothing of which model answers better."""
+    embedding = request_line("e", 1.0, facts={"signals": {"is_embedding": True}})
+    lines = [embedding, feedback_line("e", 2.0, 1.0), request_line("a", 1.0), feedback_line("a", 2.0, 1.0)]
+    found = recorded_outcomes(lambda: lines)
+    assert (found.requests, found.feedback, len(found.joined)) == (1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("ended", "rated"), [((2.0, 4.0, 6.0), 4.0), ((4.0,), 4.0), ((6.0, 8.0), 8.0), ((5.0, 6.0), 5.0)]
 )

@@ -66,6 +66,14 @@ async def test_a_chain_stays_within_the_space_that_is_asked_for(
     assert (list(found.decision.chain), found.space) == (chain, space)
 
 
+async def test_the_list_names_the_space_of_each_model() -> None:
+    """So that a caller knows which vectors compare, before it asks for some."""
+    async with served(models(), policy=POLICY) as gateway:
+        listed = await gateway.stub.ListModels(pb.ListModelsRequest())
+    spaces = {each.name: each.space for each in listed.models}
+    assert (spaces["near"], spaces["far"], spaces["large"]) == ("small-v1", "small-v1", "large-v1")
+
+
 async def test_no_other_space_takes_over_when_all_models_of_one_fail() -> None:
     """The call fails with the error of the last model, and without a canned reply."""
     backends = models(near=BackendReset("near", "gone"), far=BackendReset("far", "gone"))

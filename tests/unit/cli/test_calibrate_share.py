@@ -190,6 +190,23 @@ def test_what_cannot_be_relied_on_is_counted(
     assert "1 request left out: calls of Explain" in text
 
 
+def test_embeddings_are_left_out(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No threshold decides a call of Embed, and its complexity says nothing."""
+
+    def change(at: int, report: CallReport) -> CallReport:
+        decision = report.decision
+        assert decision is not None
+        assert decision.routing_input is not None
+        signals = replace(decision.routing_input.signals, is_embedding=at < 3)
+        routing_input = replace(decision.routing_input, signals=signals)
+        return replace(report, decision=replace(decision, routing_input=routing_input))
+
+    records = recorded(tmp_path, TENTHS, change=change)
+    said = calibrated(capsys, policy, records, "--target-cloud-share", "0.5")
+    assert (said["requests"], said["embedded"]) == (7, 3)
+    assert "3 requests left out: calls of Embed, whose vectors no threshold decides" in str(said["notes"])
+
+
 def test_no_budget_is_used_up_where_none_was_touched(
     tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

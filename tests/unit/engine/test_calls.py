@@ -41,6 +41,8 @@ PARIS = {
     "strings told apart": '<calls><invoke name="get">\n<parameter name="city" string="true">Paris</parameter>'
     "\n</invoke>\n</calls>",
     "python": "<calls>[get(city='Paris')]</calls>",
+    "python in lines": '<calls>get(city="Paris")</calls>',
+    "python without a mark": '[get(city="Paris")]',
     "bare": "<call>call:get{city:<|q|>Paris<|q|>}</call>",
 }
 
@@ -91,7 +93,9 @@ def test_a_model_may_answer_with_text_instead(name: str) -> None:
     assert read(plan, opening + said) == (said, [], False)
 
 
-@pytest.mark.parametrize("name", sorted(set(CALLS) - {"json without tags", "name alone"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(CALLS) - {"json without tags", "name alone", "python without a mark"})
+)
 def test_text_may_come_before_calls(name: str) -> None:
     """The text is the caller's, the white space before the call is the form's."""
     plan = plan_of(calling(name), TOOLS, is_required=False)

@@ -42,6 +42,7 @@ async def test_openai_lists_models_and_aliases() -> None:
     assert facts["context_length"] == 128_000
     assert facts["price_per_million_usd"] == {"input": 1.0, "output": 1.0}
     assert (facts["place"], facts["tools"], facts["modalities"]) == ("cloud", True, ["text"])
+    assert facts["space"] is None
 
 
 async def test_anthropics_client_reads_pages() -> None:
