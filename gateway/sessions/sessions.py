@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class KnownTurn:
     """A request, as a turn of a conversation."""
 
     sessions: Sequence[bytes]
@@ -35,21 +35,23 @@ class Turn:
     state: SessionState
 
 
-_LONE_TURN = Turn(sessions=(), is_known=False, keys=(), state=NEW_SESSION)
+_LONE_TURN = KnownTurn(sessions=(), is_known=False, keys=(), state=NEW_SESSION)
 
 
 class NoSessions:
     """Each request is a conversation of its own."""
 
-    async def begin(self, request: Request, policy: Policy) -> Turn:
+    async def begin(self, request: Request, policy: Policy) -> KnownTurn:
         """Know nothing."""
         del request, policy
         return _LONE_TURN
 
-    async def note_decision(self, turn: Turn, request: Request, decision: Decision, policy: Policy) -> None:
+    async def note_decision(
+        self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
+    ) -> None:
         """Take down nothing."""
 
-    async def note_answer(self, turn: Turn, request: Request, answer: Answer, policy: Policy) -> None:
+    async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
         """Take down nothing."""
 
     async def end(self, tenant: str, session_id: str) -> bool:
@@ -73,7 +75,7 @@ class Sessions:
         self._restricts_when_lost = restricts_when_lost
         self._is_lost = False
 
-    async def begin(self, request: Request, policy: Policy) -> Turn:
+    async def begin(self, request: Request, policy: Policy) -> KnownTurn:
         """Look up the conversation that a request goes on with; raises nothing.
 
         It may be known by its id and by several answers. The highest class of them counts, and the one of the
@@ -91,7 +93,9 @@ class Sessions:
         self._log_lost("")
         return _turn_of(found, by_id)
 
-    async def note_decision(self, turn: Turn, request: Request, decision: Decision, policy: Policy) -> None:
+    async def note_decision(
+        self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
+    ) -> None:
         """Take down the class of a turn before any of it is sent; raises nothing.
 
         A conversation without an id, of which no answer is known yet, cannot be found before its first one.
@@ -100,7 +104,7 @@ class Sessions:
             return
         await self._write(turn, request, state_after(decision, policy), policy, keys=turn.keys)
 
-    async def note_answer(self, turn: Turn, request: Request, answer: Answer, policy: Policy) -> None:
+    async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
         """Take down which model answered, and by what the next turn is known; raises nothing."""
         state = state_after(answer.decision, policy)
         is_worth = (
@@ -140,7 +144,7 @@ class Sessions:
         return self._known_keys
 
     async def _write(
-        self, turn: Turn, request: Request, state: SessionState, policy: Policy, *, keys: Sequence[bytes]
+        self, turn: KnownTurn, request: Request, state: SessionState, policy: Policy, *, keys: Sequence[bytes]
     ) -> None:
         for session in turn.sessions:
             write = SessionWrite(
@@ -172,11 +176,11 @@ class Sessions:
                 _log.info("sessions.back")
 
 
-def _new_turn(by_id: Sequence[bytes]) -> Turn:
-    return Turn(sessions=(token_bytes(HASH_BYTES),), is_known=False, keys=by_id, state=NEW_SESSION)
+def _new_turn(by_id: Sequence[bytes]) -> KnownTurn:
+    return KnownTurn(sessions=(token_bytes(HASH_BYTES),), is_known=False, keys=by_id, state=NEW_SESSION)
 
 
-def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> Turn:
+def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> KnownTurn:
     """Return the turn of a conversation of which these are known, in the order of the history."""
     sharing = Counter(each.key for each in found)
     telling = [each for each in found if each.key in by_id or sharing[each.key] < COMMON]
@@ -187,7 +191,7 @@ def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> Turn:
     for each in telling:
         state = joined(each.state, state)
     sessions = dict.fromkeys((best.session, *(each.session for each in telling)))
-    return Turn(sessions=tuple(sessions), is_known=True, keys=by_id, state=state)
+    return KnownTurn(sessions=tuple(sessions), is_known=True, keys=by_id, state=state)
 
 
 def state_after(decision: Decision, policy: Policy) -> SessionState:
