@@ -8,6 +8,7 @@ GatewayError
 ├── Unauthenticated             UNAUTHENTICATED       no valid API key or client certificate
 ├── RecordsUnavailable          UNAVAILABLE           records cannot be written, and the policy requires them
 ├── RecordsOff                  FAILED_PRECONDITION   the gateway keeps no records, so it takes no feedback
+├── SessionsUnavailable         UNAVAILABLE           the store of conversations cannot be used
 ├── NotInRoute                  FAILED_PRECONDITION   the rule does not route to the named model
 ├── ModelNotAllowed             PERMISSION_DENIED     the caller's key may not use the model
 ├── RateLimited                 RESOURCE_EXHAUSTED    the tenant's limit a minute is used up
@@ -186,6 +187,13 @@ class RecordsOff(GatewayError):
 
     reason = Reason.RECORDS_OFF
     code = "FAILED_PRECONDITION"
+
+
+class SessionsUnavailable(GatewayError):
+    """The store of conversations cannot be read or written; another try may find it again."""
+
+    reason = Reason.LEDGER_UNAVAILABLE
+    code = "UNAVAILABLE"
 
 
 class NotInRoute(GatewayError):

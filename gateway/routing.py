@@ -13,7 +13,6 @@ from gateway.domain.decision import (
     _ROUTING_SEAL,
     Decision,
     EgressPermit,
-    Facts,
     Masked,
     Reason,
     Refusal,
@@ -25,8 +24,16 @@ from gateway.domain.decision import (
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.session import SessionOutcome
 from gateway.domain.strings import estimate_prompt_tokens
-from gateway.policy.model import CompiledRule, ModelSpec, Policy, privacy_class
+from gateway.policy.first_rule import facts_of, first_that_holds
+from gateway.policy.model import ModelSpec, Policy, privacy_class
+from gateway.policy.stickiness import class_as_masked, outcome_of, stuck
+
+FROM_SESSION = "session"
+"""The reason of a class that only an earlier turn of the conversation had."""
+LOST = "sessions unavailable"
+"""The reason where nobody knows what class the conversation had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +44,17 @@ class ChainSelection:
     rule_errors: tuple[str, ...]
     chain: tuple[str, ...]
     refused: tuple[Refusal, ...]
+    privacy_class: PrivacyClass
+    """Of the request in its conversation."""
+    classes: Mapping[str, PrivacyClass]
+    """By model of the chain, of what it may be sent; lower where a mask helps."""
     masked: frozenset[str]
     """The models of the chain that may see the request only masked."""
     limits: RequestLimits | None
     """What the rule lowers of the request."""
     is_in_route: bool
     """Whether the rule routes to a model that the caller may use: the one that it names, if it names one."""
+    session: SessionOutcome
 
 
 class Decider:
@@ -56,7 +68,8 @@ class Decider:
         """Return what the rule that holds lowers of the request; no rule reads the forecasts of `state`."""
         if not self._lowers:
             return None
-        rule, _ = _first_that_holds(self._policy.rules, _facts(routing_input, state))
+        class_ = max(routing_input.privacy_class, state.session.privacy_class)
+        rule, _ = first_that_holds(self._policy.rules, facts_of(routing_input, state, class_))
         return rule.limits
 
     def decide(self, routing_input: RoutingInput, state: RoutingState) -> Decision:
@@ -72,8 +85,12 @@ class Decider:
             scores=Scores(
                 complexity=routing_input.complexity, privacy=routing_input.privacy, budget=state.budget
             ),
-            privacy_class=routing_input.privacy_class,
-            privacy_reason=routing_input.privacy_reason,
+            privacy_class=selection.privacy_class,
+            privacy_reason=routing_input.privacy_reason
+            if selection.privacy_class is routing_input.privacy_class
+            else LOST
+            if state.session.is_lost
+            else FROM_SESSION,
             findings=() if texts is None else texts.findings,
             rule=selection.rule,
             rule_errors=selection.rule_errors,
@@ -85,6 +102,7 @@ class Decider:
             is_in_route=selection.is_in_route,
             permits=permits,
             masked=_most_masked(masks),
+            session=selection.session,
             routing_input=routing_input,
             state=state,
         )
@@ -97,9 +115,7 @@ class Decider:
                 name,
                 texts.request,
                 texts.masked[name] if name in selection.masked else None,
-                class_=routing_input.masked_classes[name]
-                if name in selection.masked
-                else routing_input.privacy_class,
+                class_=selection.classes[name],
                 policy=self._policy,
                 limits=selection.limits,
             )
@@ -115,21 +131,25 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     not above it. Vectors come from models of one space alone. Where time would leave nobody, the models that
     have nothing to do are tried all the same: the deadline bounds what that costs. Of all this a caller that
     names a model gets the part of that one, and a key that the policy narrows the part of its models.
+
+    All of it is judged at the highest class that a turn of the conversation had.
     """
-    rule, rule_errors = _first_that_holds(policy.rules, _facts(routing_input, state))
+    session = state.session
+    whole = max(routing_input.privacy_class, session.privacy_class)
+    rule, rule_errors = first_that_holds(policy.rules, facts_of(routing_input, state, whole))
     space = ""
     if Capability.EMBEDDINGS in routing_input.needs:
         space = policy.space_of(routing_input.model, routing_input.key_name)
     refusals: dict[str, Refusal | None] = {}
+    classes = dict.fromkeys(rule.route, whole)
     masked: set[str] = set()
     for name in rule.route:
         spec = policy.models[name]
-        class_ = routing_input.privacy_class
-        if name in routing_input.masked_classes and privacy_class(spec.clearance) < class_:
-            class_ = routing_input.masked_classes[name]
-            masked.add(name)
+        if privacy_class(spec.clearance) < whole and spec.masked_types:
+            classes[name] = class_as_masked(name, routing_input, session, policy.hash)
+            masked.update({name} & routing_input.masked_classes.keys())
         refusals[name] = _refuse(
-            name, spec, class_=class_, space=space, routing_input=routing_input, state=state
+            name, spec, class_=classes[name], space=space, routing_input=routing_input, state=state
         )
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
@@ -139,32 +159,20 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     only, allowed = policy.names.model(routing_input.model), policy.models_of_key(routing_input.key_name)
     asked = [name for name in rule.route if only in ("", name) and (allowed is None or name in allowed)]
     asked = [each for each in asked if policy.models[each].space == space] or asked  # For the words.
+    chain = tuple(name for name in chain if name in asked)
+    chain = stuck(chain, session, routing_input, policy.sessions)
+    refused = tuple(each for name in asked if (each := refusals[name]) is not None and name not in chain)
     return ChainSelection(
         rule=rule.name,
         rule_errors=rule_errors,
-        chain=tuple(name for name in chain if name in asked),
-        refused=tuple(each for name in asked if (each := refusals[name]) is not None and name not in chain),
-        masked=frozenset(masked.intersection(chain, asked)),
+        chain=chain,
+        refused=refused,
+        privacy_class=whole,
+        classes={name: classes[name] for name in chain},
+        session=outcome_of(session, chain, refused),
+        masked=frozenset(masked.intersection(chain)),
         limits=rule.limits,
         is_in_route=bool(asked),
-    )
-
-
-def _facts(routing_input: RoutingInput, state: RoutingState) -> Facts:
-    return Facts(
-        complexity=routing_input.complexity,
-        privacy=routing_input.privacy,
-        budget=state.budget,
-        budget_plan=state.budget_plan,
-        privacy_class=routing_input.privacy_class,
-        findings=routing_input.findings,
-        tenant=routing_input.tenant,
-        labels=routing_input.labels,
-        prompt_tokens=routing_input.prompt_tokens,
-        deadline_s=state.deadline_s,
-        tools_offered=routing_input.signals.tools_offered,
-        has_images=routing_input.signals.has_images,
-        is_embedding=routing_input.signals.is_embedding,
     )
 
 
@@ -261,18 +269,6 @@ def _most_masked(masks: Iterable[Masked]) -> Mapping[str, int]:
         for kind, count in mask.counts.items():
             most[kind] = max(count, most.get(kind, 0))
     return most
-
-
-def _first_that_holds(rules: tuple[CompiledRule, ...], facts: Facts) -> tuple[CompiledRule, tuple[str, ...]]:
-    """Return the first rule that holds; one whose condition has no value does not, and is reported."""
-    errors: list[str] = []
-    for rule in rules:
-        try:
-            if rule.when is None or rule.when.holds(facts):
-                return rule, tuple(errors)
-        except ValueError as error:
-            errors.append(f"{rule.name}: {error}")
-    raise ValueError("a policy's last rule has no condition")
 
 
 def _refuse(

@@ -34,6 +34,7 @@ from gateway.server.grpc.health import GrpcHealth
 from gateway.server.health import Health
 from gateway.server.http.http_server import HttpServer
 from gateway.server.http.probes import HttpProbes
+from gateway.sessions.open import open_sessions
 from gateway.tasks import Tasks
 from gateway.telemetry.traces import NO_SPAN
 
@@ -137,6 +138,7 @@ async def _active(
         runtime = Runtime(
             lasting=engines.backends,
             ledger=ledger,
+            sessions=open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock),
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
             extras=parts.extras(mirror),

@@ -31,6 +31,7 @@ from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
 from gateway.server.admin.threads import in_operator_thread
+from gateway.sessions.sessions import Sessions
 
 
 def _api_key(name: str, spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
@@ -88,6 +89,7 @@ class Runtime:
         *,
         lasting: Mapping[str, Backend],
         ledger: Ledger,
+        sessions: Sessions,
         handoff: HandoffOpener,
         shadow: Policy | None,
         extras: Extras,
@@ -104,9 +106,11 @@ class Runtime:
         self.scoring = ScoringPool(clock, has_tenants=has_tenants, value_key=self._value_key)
         summaries = SummaryCache(has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), summaries)
+        self._sessions = sessions
         self._extras = replace(
             extras,
             rates=self.rates,
+            sessions=sessions,
             shadow=None if shadow is None else self._shadow_of(shadow),
         )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
@@ -180,6 +184,7 @@ class Runtime:
     async def aclose(self) -> None:
         """Close what this opened."""
         await self.scoring.aclose()
+        await self._sessions.aclose()
         await self._handoff.aclose()
 
     def _entity_lookup(

@@ -74,6 +74,7 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
         ("found", findings),
         ("masked", masked),
         ("signals", _signals(decision.signals)),
+        ("session", _session(decision.session)),
         ("rule", decision.rule),
         *(("rule error", error) for error in decision.rule_errors),
         ("limits", _limits(decision.limits)),
@@ -121,6 +122,15 @@ def _place(finding: pb.Finding) -> str:
 def reason_name(reason: pb.Reason.ValueType) -> str:
     """Return the name of a reason as in logs and policy."""
     return pb.Reason.Name(reason).removeprefix("REASON_")
+
+
+def _session(session: pb.Session) -> str:
+    """Return what became of the model that answered before; "" for the first turn."""
+    status = pb.SessionStatus.Name(session.status).removeprefix("SESSION_STATUS_").lower()
+    if session.status in (pb.SESSION_STATUS_UNSPECIFIED, pb.SESSION_STATUS_NEW):
+        return ""
+    klass = pb.PrivacyClass.Name(session.privacy_class).removeprefix("PRIVACY_CLASS_")
+    return f"{status} {session.model}{f' ({session.why})' if session.why else ''}, class {klass} before"
 
 
 def _signals(signals: pb.Signals) -> str:

@@ -108,6 +108,13 @@ class SyncGatewayClient:
         request = gateway_pb2.SubmitFeedbackRequest(request_id=request_id, score=score, labels=labels)
         return self._ask(self._gateway.SubmitFeedback, request, timeout_s)
 
+    def end_session(
+        self, session_id: str, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> gateway_pb2.EndSessionResponse:
+        """Forget a conversation: the next request with its id begins a new one."""
+        request = gateway_pb2.EndSessionRequest(session_id=session_id)
+        return self._ask(self._gateway.EndSession, request, timeout_s)
+
     def health(self, service: str = "", *, timeout_s: float = HEALTH_TIMEOUT_S) -> str:
         """Return SERVING, NOT_SERVING or another status of grpc.health.v1; an unknown service fails."""
         request = health_pb2.HealthCheckRequest(service=service)

@@ -10,6 +10,7 @@ from gateway.domain.privacy import Evidence, Finding, PrivacyClass
 from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.session import NEW_SESSION, SessionOutcome, SessionState
 from gateway.domain.signals import ConversationSignals
 
 
@@ -72,9 +73,12 @@ class Facts:
     labels: Mapping[str, str]
     prompt_tokens: int
     deadline_s: float
-    tools_offered: int = 0
-    has_images: bool = False
-    is_embedding: bool = False
+    signals: ConversationSignals = field(default_factory=ConversationSignals)
+    """Each is a variable of its own name."""
+    session_class: PrivacyClass = PrivacyClass.PUBLIC
+    """The variable `session.class`."""
+    session_model: str = ""
+    """The variable `session.model`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +157,8 @@ class RoutingState:
     """How much of the tightest budget is gone; see `gateway.ledger.score`."""
     budget_plan: float = 0.0
     """How far spending is ahead of its plan (above 0) or behind it."""
+    session: SessionState = NEW_SESSION
+    """What is known of the conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +232,8 @@ class Decision:
     that there is nothing to try, and no canned reply either."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
+    session: SessionOutcome | None = None
+    """What it did with what was known of the conversation; None where nothing keeps that."""
     routing_input: RoutingInput | None = None
     """What of the request it was made of."""
     state: RoutingState | None = None

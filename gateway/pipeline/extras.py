@@ -1,7 +1,7 @@
 """What may be joined to the life of a request: gates, people, a mirror, a shadow, records."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.clock import Deadline
@@ -11,6 +11,7 @@ from gateway.domain.ticket import Fetched
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup
+from gateway.sessions.sessions import NoSessions, Sessions
 
 Gate = Callable[[str, int, Policy], None]
 """Turns requests away before anything is done for them, by tenant and tokens of the prompt; GatewayError."""
@@ -63,5 +64,6 @@ class Extras:
     entities: tuple[EntityLookup, ...] = ()
     handoffs: Handoffs | None = None
     mirror: Mirroring | None = None
+    sessions: Sessions | NoSessions = field(default_factory=NoSessions)
     take_feedback: TakeFeedback | None = None
     """None: there are no records to join feedback to, and callers are told so."""

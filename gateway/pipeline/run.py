@@ -21,6 +21,7 @@ from gateway.domain.decision import Decision, RoutingState, ShadowDecision
 from gateway.domain.delivery import Delivery
 from gateway.domain.privacy import Entities
 from gateway.domain.request import Feedback, Request
+from gateway.domain.session import NEW_SESSION, SessionState
 from gateway.domain.strings import estimate_prompt_tokens
 from gateway.domain.ticket import Fetched
 from gateway.errors import DeadlinePassed, RecordsOff, TicketUnknown
@@ -105,19 +106,22 @@ class Pipeline:
                 async with self._time_to_decide(deadline):
                     began_s = attempt_log.elapsed_s
                     request = await self._check(incoming, context)
+                    turn = await self._extras.sessions.begin(request, self.policy)
                     entities = await self._find_entities(request, deadline)
-                    decision = await self._decide(request, entities, deadline)
+                    decision = await self._decide(request, entities, deadline, turn.state)
                     summary.policy, summary.decision = self.policy, decision
                     summary.decision_s = attempt_log.elapsed_s - began_s
                     check_in_route(decision, request, self.policy)
                     summary.shadow = await self._shadow(request, entities, decision, deadline)
                 yield decision
+                await self._extras.sessions.note_decision(turn, request, decision, self.policy)
                 async with aclosing(self._dispatch(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
                             summary.first_text_s = attempt_log.elapsed_s
                         elif isinstance(event, Answer):
                             event = await self._offer_to_people(request, event, deadline)
+                            await self._extras.sessions.note_answer(turn, request, event, self.policy)
                             summary.answer = event
                         yield event
                 summary.afterwards = self._mirror(request, summary.answer)
@@ -165,6 +169,11 @@ class Pipeline:
             if not limit.expired():
                 raise
             raise DeadlinePassed("the deadline passed before the ticket was read") from None
+
+    async def end_session(self, session_id: str, context: CallContext) -> bool:
+        """Forget a conversation of the tenant, and say whether it was known; raises SessionsUnavailable."""
+        self._pass_gates(context.tenant, prompt_tokens=0)
+        return await self._extras.sessions.end(context.tenant, session_id)
 
     def take_feedback(self, feedback: Feedback) -> float:
         """Take down how good an answer was, and return when; nobody is told whether there was one."""
@@ -220,9 +229,11 @@ class Pipeline:
         lookups = self._extras.entities
         return await ask_all(lookups, request, deadline) if lookups else Entities()
 
-    async def _decide(self, request: Request, entities: Entities, deadline: Deadline) -> Decision:
+    async def _decide(
+        self, request: Request, entities: Entities, deadline: Deadline, session: SessionState = NEW_SESSION
+    ) -> Decision:
         routing_input = await self._assessor.assess(request, deadline, entities)
-        state = await self._state(request, deadline)
+        state = replace(await self._state(request, deadline), session=session)
         limits = self._decider.limits(routing_input, state)
         finish_s = self._dispatcher.forecasts.finish_s(request, limits, policy=self.policy)
         return self._decider.decide(routing_input, replace(state, finish_s=finish_s))

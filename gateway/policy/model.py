@@ -26,6 +26,7 @@ from gateway.policy.openai import OpenAIModel
 from gateway.policy.policy_tests import PolicyTest
 from gateway.policy.priced import Price
 from gateway.policy.record_keeping import RecordKeeping
+from gateway.policy.sessions import SessionPolicy
 from gateway.policy.source import Source
 from gateway.policy.spec import (
     ClassName,
@@ -244,8 +245,8 @@ class Rule(Strict):
         min_length=1,
         max_length=4096,
         description="A CEL expression of type bool over complexity, privacy, budget, budget.plan, "
-        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, tools_offered, has_images and "
-        "is_embedding. The last rule, and only it, has none.",
+        "privacy_class, findings, tenant, labels, prompt_tokens, deadline_s, session.class, session.model "
+        "and the signals of the conversation. The last rule, and only it, has none.",
     )
     route: tuple[str, ...] = Field(
         strict=False, min_length=1, description="Names of models, in the order in which they are tried."
@@ -388,6 +389,9 @@ class PolicyFile(Strict):
         description="Which requests are answered twice, by edge and cloud, to learn from. Default: none.",
     )
     http: HttpPolicy = Field(HttpPolicy(), description="What callers over HTTP get that others do not.")
+    sessions: SessionPolicy = Field(
+        SessionPolicy(), description="What holds for all turns of a conversation together."
+    )
 
 
 class Condition(Protocol):
@@ -430,6 +434,7 @@ class Policy:
     handoff: Handoff | None = None
     mirror: MirrorPolicy | None = None
     http: HttpPolicy = field(default_factory=HttpPolicy)
+    sessions: SessionPolicy = field(default_factory=SessionPolicy)
     aliases: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, KeyPolicy] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()

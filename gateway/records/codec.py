@@ -13,6 +13,7 @@ from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
+from gateway.domain.session import NEW_SESSION, SessionState
 from gateway.domain.signals import ConversationSignals
 from gateway.errors import InputRefused
 from gateway.policy.model import Policy, privacy_class
@@ -172,9 +173,11 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "idle": sorted(state.idle),
         "lacking": {model: sorted(lacking) for model, lacking in state.lacking.items() if lacking},
         "signals": routing_input.signals.values(),
+        "session": state.session.fields(),
         "model": policy.names.entry(routing_input.model),
         "needs": [str(need) for need in routing_input.needs],
         "masked_classes": {model: class_.name for model, class_ in routing_input.masked_classes.items()},
+        "own_class": routing_input.privacy_class.name,
         "evidence": None
         if evidence is None
         else {kind: [found.highest, found.confident] for kind, found in sorted(evidence.items())},
@@ -231,7 +234,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
     routing_input = RoutingInput(
         complexity=_number(facts["complexity"]),
         privacy=_number(facts["privacy"]),
-        privacy_class=PrivacyClass[decision["privacy_class"]],
+        privacy_class=PrivacyClass[facts.get("own_class") or decision["privacy_class"]],
         privacy_reason=decision["privacy_reason"],
         findings=tuple(facts["findings"]),
         tenant=fields["tenant"],
@@ -257,6 +260,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         },
         budget=_number(facts["budget"]),
         budget_plan=_number(facts["budget_plan"]),
+        session=SessionState.read(facts["session"]) if "session" in facts else NEW_SESSION,
     )
     return DecisionRecord(
         request_id=fields["request_id"],

@@ -318,6 +318,34 @@ OUTCOME_CANCELLED: Outcome.ValueType  # 4
 """The caller cancelled the call while the model was working."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
+class _SessionStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SessionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SESSION_STATUS_UNSPECIFIED: _SessionStatus.ValueType  # 0
+    """Not set."""
+    SESSION_STATUS_NEW: _SessionStatus.ValueType  # 1
+    """No model has answered it yet, as far as is known."""
+    SESSION_STATUS_KEPT: _SessionStatus.ValueType  # 2
+    """The model that answered last is tried first."""
+    SESSION_STATUS_SWITCHED: _SessionStatus.ValueType  # 3
+    """Another model is tried first."""
+
+class SessionStatus(_SessionStatus, metaclass=_SessionStatusEnumTypeWrapper):
+    """SessionStatus says whether a conversation stays with the model that answered it."""
+
+SESSION_STATUS_UNSPECIFIED: SessionStatus.ValueType  # 0
+"""Not set."""
+SESSION_STATUS_NEW: SessionStatus.ValueType  # 1
+"""No model has answered it yet, as far as is known."""
+SESSION_STATUS_KEPT: SessionStatus.ValueType  # 2
+"""The model that answered last is tried first."""
+SESSION_STATUS_SWITCHED: SessionStatus.ValueType  # 3
+"""Another model is tried first."""
+Global___SessionStatus: _TypeAlias = SessionStatus  # noqa: Y015
+
 class _HandoffState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1135,7 +1163,9 @@ class GenerateRequest(_message.Message):
     refused with REASON_NOT_IN_ROUTE. Unset, or "auto": any model of the route.
     """
     session_id: _builtins.str
-    """Optional. Names the conversation, in at most 1,024 bytes; recorded as a keyed hash only."""
+    """Optional. Names the conversation, in at most 1,024 bytes; kept as a keyed hash
+    only. Without it a conversation is known by our answers in its history.
+    """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
         """Required. The conversation, oldest first."""
@@ -1585,26 +1615,102 @@ class Signals(_message.Message):
     TOOLS_OFFERED_FIELD_NUMBER: _builtins.int
     HAS_IMAGES_FIELD_NUMBER: _builtins.int
     IS_EMBEDDING_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
+    CONVERSATION_TOKENS_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    REPEATED_CALLS_FIELD_NUMBER: _builtins.int
+    HAS_TOOL_RESULTS_FIELD_NUMBER: _builtins.int
+    LAST_TOOL_ERROR_FIELD_NUMBER: _builtins.int
+    TOOL_ERRORS_RECENT_FIELD_NUMBER: _builtins.int
+    TESTS_PASSED_FIELD_NUMBER: _builtins.int
+    REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     tools_offered: _builtins.int
     """Output only. How many tools the caller offers."""
     has_images: _builtins.bool
     """Output only. Whether there are images or files."""
     is_embedding: _builtins.bool
     """Output only. Whether vectors are asked for, and no answer."""
+    turn: _builtins.int
+    """Output only. How many messages of the user there are."""
+    conversation_tokens: _builtins.int
+    """Output only. An estimate of all messages but those of the system, in tokens."""
+    tool_calls: _builtins.int
+    """Output only. How many calls of tools the conversation holds."""
+    repeated_calls: _builtins.int
+    """Output only. How many of them repeat an earlier one, name and arguments."""
+    has_tool_results: _builtins.bool
+    """Output only. Whether the last message brings results of tools."""
+    last_tool_error: _builtins.bool
+    """Output only. Whether the last result is an error."""
+    tool_errors_recent: _builtins.int
+    """Output only. How many of the last three results are errors."""
+    tests_passed: _builtins.bool
+    """Output only. Whether the latest of the last three results that speaks of tests
+    says that they passed.
+    """
+    reasoning_effort: _builtins.str
+    """Output only. What the caller asks for, for example "low"; empty: nothing."""
     def __init__(
         self,
         *,
         tools_offered: _builtins.int = ...,
         has_images: _builtins.bool = ...,
         is_embedding: _builtins.bool = ...,
+        turn: _builtins.int = ...,
+        conversation_tokens: _builtins.int = ...,
+        tool_calls: _builtins.int = ...,
+        repeated_calls: _builtins.int = ...,
+        has_tool_results: _builtins.bool = ...,
+        last_tool_error: _builtins.bool = ...,
+        tool_errors_recent: _builtins.int = ...,
+        tests_passed: _builtins.bool = ...,
+        reasoning_effort: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_images", b"has_images", "is_embedding", b"is_embedding", "tools_offered", b"tools_offered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_tokens", b"conversation_tokens", "has_images", b"has_images", "has_tool_results", b"has_tool_results", "is_embedding", b"is_embedding", "last_tool_error", b"last_tool_error", "reasoning_effort", b"reasoning_effort", "repeated_calls", b"repeated_calls", "tests_passed", b"tests_passed", "tool_calls", b"tool_calls", "tool_errors_recent", b"tool_errors_recent", "tools_offered", b"tools_offered", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Signals: _TypeAlias = Signals  # noqa: Y015
+
+@_typing.final
+class Session(_message.Message):
+    """Session says what a decision did with what was known of the conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    PRIVACY_CLASS_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    status: Global___SessionStatus.ValueType
+    """Output only. What became of the model that answered it before."""
+    privacy_class: Global___PrivacyClass.ValueType
+    """Output only. The class that the conversation had before this turn; the class
+    of the decision is not below it.
+    """
+    model: _builtins.str
+    """Output only. The model that answered before; empty: none did."""
+    why: _builtins.str
+    """Output only. With SESSION_STATUS_SWITCHED: the reason of that model's refusal,
+    "rule" if it is not in the route, or "order" if it comes later in the chain.
+    """
+    def __init__(
+        self,
+        *,
+        status: Global___SessionStatus.ValueType = ...,
+        privacy_class: Global___PrivacyClass.ValueType = ...,
+        model: _builtins.str = ...,
+        why: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "privacy_class", b"privacy_class", "status", b"status", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Session: _TypeAlias = Session  # noqa: Y015
 
 @_typing.final
 class RuleLimits(_message.Message):
@@ -1654,6 +1760,7 @@ class Decision(_message.Message):
     MASKED_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     privacy_class: Global___PrivacyClass.ValueType
     """Output only. The class that filters apply."""
     privacy_reason: _builtins.str
@@ -1698,6 +1805,10 @@ class Decision(_message.Message):
     def limits(self) -> Global___RuleLimits:
         """Output only. What the rule lowers of the request; unset when it lowers nothing."""
 
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """Output only. What it did with what was known of the conversation."""
+
     def __init__(
         self,
         *,
@@ -1713,10 +1824,11 @@ class Decision(_message.Message):
         masked: _abc.Iterable[Global___FindingCount] | None = ...,
         signals: Global___Signals | None = ...,
         limits: Global___RuleLimits | None = ...,
+        session: Global___Session | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "scores", b"scores", "signals", b"signals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "scores", b"scores", "session", b"session", "signals", b"signals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "limits", b"limits", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "limits", b"limits", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "session", b"session", "signals", b"signals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2604,6 +2716,50 @@ class SubmitFeedbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitFeedbackResponse: _TypeAlias = SubmitFeedbackResponse  # noqa: Y015
+
+@_typing.final
+class EndSessionRequest(_message.Message):
+    """EndSessionRequest names a conversation that is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """Required. As it was in the requests of the conversation."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_id", b"session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndSessionRequest: _TypeAlias = EndSessionRequest  # noqa: Y015
+
+@_typing.final
+class EndSessionResponse(_message.Message):
+    """EndSessionResponse says whether there was anything to forget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAS_KNOWN_FIELD_NUMBER: _builtins.int
+    was_known: _builtins.bool
+    """Output only. False: the conversation was not known, or is forgotten already."""
+    def __init__(
+        self,
+        *,
+        was_known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_known", b"was_known"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndSessionResponse: _TypeAlias = EndSessionResponse  # noqa: Y015
 
 @_typing.final
 class Finding(_message.Message):

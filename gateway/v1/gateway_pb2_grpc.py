@@ -84,6 +84,11 @@ class GatewayServiceStub:
                 request_serializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.FromString,
                 _registered_method=True)
+        self.EndSession = channel.unary_unary(
+                '/gateway.v1.GatewayService/EndSession',
+                request_serializer=gateway_dot_v1_dot_gateway__pb2.EndSessionRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_gateway__pb2.EndSessionResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -166,6 +171,14 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EndSession(self, request, context):
+        """EndSession forgets a conversation of the tenant by its `session_id`: the next
+        request with that id begins a new one, at its own class.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -208,6 +221,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.SubmitFeedback,
                     request_deserializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.SerializeToString,
+            ),
+            'EndSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSession,
+                    request_deserializer=gateway_dot_v1_dot_gateway__pb2.EndSessionRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_gateway__pb2.EndSessionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -436,6 +454,33 @@ class GatewayService:
             '/gateway.v1.GatewayService/SubmitFeedback',
             gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackRequest.SerializeToString,
             gateway_dot_v1_dot_gateway__pb2.SubmitFeedbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.GatewayService/EndSession',
+            gateway_dot_v1_dot_gateway__pb2.EndSessionRequest.SerializeToString,
+            gateway_dot_v1_dot_gateway__pb2.EndSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

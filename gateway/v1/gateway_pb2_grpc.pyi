@@ -76,6 +76,10 @@ class GatewayServiceStub:
     counts. It goes into the operator's records and nowhere else; a gateway that
     keeps none refuses it with FAILED_PRECONDITION.
     """
+    EndSession: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.EndSessionRequest, _gateway_pb2.EndSessionResponse]
+    """EndSession forgets a conversation of the tenant by its `session_id`: the next
+    request with that id begins a new one, at its own class.
+    """
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -124,6 +128,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     a tenant rates its own requests only, and the last feedback of a request
     counts. It goes into the operator's records and nowhere else; a gateway that
     keeps none refuses it with FAILED_PRECONDITION.
+    """
+    EndSession: _aio.UnaryUnaryMultiCallable[_gateway_pb2.EndSessionRequest, _gateway_pb2.EndSessionResponse]  # type: ignore[assignment]
+    """EndSession forgets a conversation of the tenant by its `session_id`: the next
+    request with that id begins a new one, at its own class.
     """
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -218,6 +226,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         a tenant rates its own requests only, and the last feedback of a request
         counts. It goes into the operator's records and nowhere else; a gateway that
         keeps none refuses it with FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def EndSession(
+        self,
+        request: _gateway_pb2.EndSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.EndSessionResponse, _abc.Awaitable[_gateway_pb2.EndSessionResponse]]:
+        """EndSession forgets a conversation of the tenant by its `session_id`: the next
+        request with that id begins a new one, at its own class.
         """
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -13,7 +13,7 @@ LAYERS = (
         "gateway.admin",
     ),
     ("gateway.policy",),
-    ("gateway.complexity", "gateway.privacy", "gateway.ledger"),
+    ("gateway.complexity", "gateway.privacy", "gateway.ledger", "gateway.sessions"),
     ("gateway.policy.loading", "gateway.policy.diff"),
     ("gateway.routing",),
     ("gateway.backends", "gateway.engine_host", "gateway.telemetry", "gateway.testing"),

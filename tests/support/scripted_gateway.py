@@ -165,6 +165,13 @@ class ScriptedGateway(gateway_pb2_grpc.GatewayServiceServicer):
         await self._called(request, context)
         return pb.SubmitFeedbackResponse(create_time=Timestamp(seconds=9))
 
+    async def EndSession(  # noqa: N802  # The name is the proto's.
+        self, request: pb.EndSessionRequest, context: Context
+    ) -> pb.EndSessionResponse:
+        """Forget a conversation."""
+        await self._called(request, context)
+        return pb.EndSessionResponse(was_known=True)
+
     async def StreamGenerate(  # noqa: N802  # The name is the proto's.
         self, request: pb.StreamGenerateRequest, context: Context
     ) -> AsyncIterator[pb.StreamGenerateResponse]:

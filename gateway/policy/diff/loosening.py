@@ -23,6 +23,7 @@ from gateway.policy.model import (
     privacy_class,
 )
 from gateway.policy.record_keeping import RecordKeeping
+from gateway.policy.sessions import SessionPolicy
 from gateway.policy.source import Path
 from gateway.privacy.classify import scale_of
 from gateway.privacy.detectors.defaults import UNREADABLE
@@ -61,6 +62,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "handoff": _handoff(before.handoff, after.handoff),
         "mirror": _mirror(before.mirror, after.mirror),
         "http": _http(before.http, after.http),
+        "sessions": _sessions(before.sessions, after.sessions),
         "scorer": _scorer(before, after),
     }
     changes: list[Change] = []
@@ -70,6 +72,17 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         elif field.name not in _NEVER_LOOSER and getattr(before, field.name) != getattr(after, field.name):
             changes.append(((field.name,), "changed; whether it is looser is not known"))
     return changes
+
+
+def _sessions(old: SessionPolicy, new: SessionPolicy) -> Iterator[Change]:
+    if new.idle_s < old.idle_s:
+        detail = f"lowered from {old.idle_s:g} to {new.idle_s:g}"
+        yield ("sessions", "idle_s"), f"{detail}: the class of a conversation is forgotten sooner"
+    if new.on_error == "stateless" and old.on_error != "stateless":
+        yield ("sessions", "on_error"), "is stateless now: a class that cannot be looked up is not held"
+    for key in sorted(set(SessionPolicy.model_fields) - {"idle_s", "on_error", "sticky", "switch_margin"}):
+        if getattr(old, key) != getattr(new, key):
+            yield ("sessions", key), "changed; whether it is looser is not known"
 
 
 def _scorer(before: Policy, after: Policy) -> Iterator[Change]:

@@ -125,6 +125,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         handoff=file.handoff,
         mirror=file.mirror,
         http=file.http,
+        sessions=file.sessions,
         aliases=MappingProxyType(dict(file.aliases)),
         keys=MappingProxyType(dict(file.keys)),
         tests=file.tests,

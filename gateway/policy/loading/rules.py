@@ -9,10 +9,12 @@ from typing import Final, get_args
 from cel_expr_python import cel
 
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.signals import ConversationSignals
 from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.model import Condition, Facts, FindingType
 from gateway.privacy.detectors.defaults import UNREADABLE
 
+_KIND_OF: Final[Mapping[type, str]] = {int: "int", bool: "bool", str: "string"}
 VARIABLES: Final[Mapping[str, str]] = {
     "complexity": "double",
     "privacy": "double",
@@ -24,9 +26,9 @@ VARIABLES: Final[Mapping[str, str]] = {
     "labels": "map(string, string)",
     "prompt_tokens": "int",
     "deadline_s": "double",
-    "tools_offered": "int",
-    "has_images": "bool",
-    "is_embedding": "bool",
+    "session.class": "int",
+    "session.model": "string",
+    **{name: _KIND_OF[type(value)] for name, value in ConversationSignals().values().items()},
 }
 """The variables of a condition with their CEL types; the privacy classes are constants of type int."""
 
@@ -151,9 +153,9 @@ def _data(facts: Facts) -> dict[str, object]:
         "labels": dict(facts.labels),
         "prompt_tokens": facts.prompt_tokens,
         "deadline_s": facts.deadline_s,
-        "tools_offered": facts.tools_offered,
-        "has_images": facts.has_images,
-        "is_embedding": facts.is_embedding,
+        "session.class": int(facts.session_class),
+        "session.model": facts.session_model,
+        **facts.signals.values(),
     }
 
 

@@ -20,6 +20,7 @@ from gateway.domain.conversation import Message, Part, Reasoning, Text, ToolCall
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
 from gateway.domain.privacy import Finding, PrivacyClass
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.session import SessionOutcome
 from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import Policy
@@ -61,6 +62,16 @@ def render_decision(decision: Decision) -> pb.Decision:
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
         signals=pb.Signals(**signals.values()),  # type: ignore[arg-type]  # Fields of the same name and type.
         limits=None if decision.limits is None else _limits(decision.limits),
+        session=None if decision.session is None else _session(decision.session),
+    )
+
+
+def _session(session: SessionOutcome) -> pb.Session:
+    return pb.Session(
+        status=pb.SessionStatus.Value(f"SESSION_STATUS_{session.status.name}"),
+        privacy_class=_CLASSES[session.privacy_class],
+        model=session.model,
+        why=session.why,
     )
 
 

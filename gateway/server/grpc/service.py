@@ -21,6 +21,7 @@ from gateway.server.grpc.render import (
 )
 from gateway.server.grpc.wire import incoming, parse_feedback
 from gateway.server.validation.feedback import parse_ticket_id
+from gateway.server.validation.request import parse_session_id
 from gateway.v1 import gateway_pb2 as pb
 
 
@@ -78,6 +79,13 @@ async def _submit_feedback(
     return render_feedback(pipeline.take_feedback(parse_feedback(message, tenant=context.tenant)))
 
 
+async def _end_session(
+    message: pb.EndSessionRequest, context: CallContext, pipeline: Pipeline
+) -> pb.EndSessionResponse:
+    session_id = parse_session_id(message.session_id)
+    return pb.EndSessionResponse(was_known=await pipeline.end_session(session_id, context))
+
+
 def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
     """Register the service without deserializers: bytes are decoded once it is known who sent them."""
     unary = {
@@ -88,6 +96,7 @@ def add_service(server: grpc.aio.Server, middleware: RpcMiddleware) -> None:
         "ListModels": middleware.unary("ListModels", pb.ListModelsRequest, _list_models),
         "GetHandoff": middleware.unary("GetHandoff", pb.GetHandoffRequest, _get_handoff),
         "SubmitFeedback": middleware.unary("SubmitFeedback", pb.SubmitFeedbackRequest, _submit_feedback),
+        "EndSession": middleware.unary("EndSession", pb.EndSessionRequest, _end_session),
     }
     serialize = methodcaller("SerializeToString")
     handlers: dict[str, Any] = {

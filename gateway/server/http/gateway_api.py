@@ -1,4 +1,4 @@
-"""The gateway's own endpoints, as gRPC has them: explain, feedback, hand-offs. Errors have OpenAI's shape."""
+"""The gateway's own endpoints: explain, feedback, hand-offs, sessions. Errors have OpenAI's shape."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,6 +16,7 @@ from gateway.server.http.middleware import HttpMiddleware
 from gateway.server.http.responses.responses_api import Responses
 from gateway.server.timestamp import timestamp_of
 from gateway.server.validation.feedback import feedback_of, parse_ticket_id
+from gateway.server.validation.request import parse_session_id
 
 CHAT, RESPONSES, MESSAGES = ChatCompletions(), Responses(), MessagesDialect()
 Shown = Mapping[str, Any]
@@ -30,6 +31,9 @@ def gateway_endpoints(middleware: HttpMiddleware) -> Iterator[Endpoint]:
     route = "/v1/gateway/handoffs/{ticket_id}"
     handoff = middleware.unary("GetHandoff", CHAT, _handoff, verb="GET", route=route)
     yield Endpoint("GET", "/gateway/handoffs/{ticket_id}", handoff)
+    route = "/v1/gateway/sessions/{session_id}"
+    end = middleware.unary("EndSession", CHAT, _end_session, verb="DELETE", route=route)
+    yield Endpoint("DELETE", "/gateway/sessions/{session_id}", end)
 
 
 async def _explain(http_call: HttpCall) -> Shown:
@@ -92,6 +96,12 @@ async def _handoff(http_call: HttpCall) -> Shown:
             "answer_time": timestamp_of(ticket.answered_unix_s or 0.0).ToJsonString(),
         },
     }
+
+
+async def _end_session(http_call: HttpCall) -> Shown:
+    """Forget a conversation of the tenant, and say whether it was known."""
+    session_id = parse_session_id(http_call.body["session_id"])
+    return {"was_known": await http_call.pipeline.end_session(session_id, http_call.context)}
 
 
 def _finding(finding: Finding) -> Shown:

@@ -61,6 +61,14 @@ def decision_object(decision: Decision) -> dict[str, Any]:
     }
     if decision.limits is not None:
         shown["limits"] = {"max_tokens": decision.limits.max_tokens, "effort": decision.limits.effort}
+    if decision.session is not None:
+        session = decision.session
+        shown["session"] = {
+            "status": session.status,
+            "privacy_class": session.privacy_class.name.lower(),
+            "model": session.model,
+            "why": session.why,
+        }
     return shown
 
 

@@ -24,8 +24,7 @@ def checking_steps(request: Request) -> Steps[Request]:
     check_labels(request.labels)
     if len(request.model.encode()) > MAX_MODEL_BYTES:
         raise InvalidRequest("model", f"must have at most {MAX_MODEL_BYTES} bytes")
-    if len(request.session_id.encode()) > MAX_SESSION_BYTES:
-        raise InvalidRequest("session_id", f"must have at most {MAX_SESSION_BYTES} bytes")
+    _check_session_id(request.session_id)
     if request.embedding is not None:
         check_dimensions(request.embedding)
         return replace(request, messages=(yield from input_steps(request.messages)))
@@ -52,3 +51,16 @@ def check_labels(labels: Mapping[str, str]) -> None:
         if not IDENTIFIER.fullmatch(key):
             raise InvalidRequest("labels", "every key must match [A-Za-z0-9._:-]{1,64}")
         check_identifier(f"labels[{key}]", value)
+
+
+def parse_session_id(value: str) -> str:
+    """Return the conversation that a caller names; raises InvalidRequest for what cannot be one."""
+    if not value:
+        raise InvalidRequest("session_id", "must be there: the one of the requests of the conversation")
+    _check_session_id(value)
+    return value
+
+
+def _check_session_id(value: str) -> None:
+    if len(value.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES:
+        raise InvalidRequest("session_id", f"must have at most {MAX_SESSION_BYTES} bytes")

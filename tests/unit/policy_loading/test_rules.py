@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.signals import ConversationSignals
 from gateway.policy.loading.rules import VARIABLES, ConditionRefused, Conditions
 from gateway.policy.model import Facts
 
@@ -29,8 +30,9 @@ def facts(
         labels=labels or {},
         prompt_tokens=100,
         deadline_s=60.0,
-        tools_offered=2,
-        has_images=True,
+        signals=ConversationSignals(tools_offered=2, has_images=True, turn=4, reasoning_effort="low"),
+        session_class=PrivacyClass.CONFIDENTIAL,
+        session_model="edge",
     )
 
 
@@ -40,6 +42,8 @@ def facts(
         ("complexity >= 0.5", True),
         ("complexity > 0.5", False),
         ("tools_offered == 2 && has_images", True),
+        ("turn == 4 && reasoning_effort == 'low' && !tests_passed", True),
+        ("session.class == CONFIDENTIAL && session.model == 'edge'", True),
         ("privacy == 0.25 && budget == 0.75", True),
         ("privacy_class == INTERNAL", True),
         ("privacy_class >= PUBLIC && privacy_class < CONFIDENTIAL && CONFIDENTIAL < RESTRICTED", True),
@@ -65,7 +69,9 @@ def test_a_condition_reads_every_variable(when: str, expected: bool) -> None:
 
 def test_facts_and_variables_have_the_same_names() -> None:
     """What a condition may read is what the facts hold, no more and no less."""
-    assert {name.replace(".", "_") for name in VARIABLES} == set(Facts.__dataclass_fields__)
+    signals = ConversationSignals.__dataclass_fields__
+    held = {*Facts.__dataclass_fields__, *signals} - {"signals"}
+    assert {name.replace(".", "_") for name in VARIABLES} == held
 
 
 @pytest.mark.parametrize(

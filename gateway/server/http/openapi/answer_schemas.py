@@ -6,6 +6,8 @@ from typing import Final
 from gateway.domain.answer import Route
 from gateway.domain.decision import Reason
 from gateway.domain.privacy import PrivacyClass
+from gateway.domain.session import SessionStatus
+from gateway.domain.signals import ConversationSignals
 from gateway.server.http.chat.answer_body import FINISH_REASONS
 from gateway.server.http.http_error import OTHER_CODES, code_of_reason
 from gateway.server.http.openapi.schemas import (
@@ -31,6 +33,8 @@ _TYPED: Final = record("type", type=TEXT)
 _COUNTED: Final = many(record("type", "count", type=TEXT, count=COUNT))
 _CODE: Final = words(*sorted({*map(code_of_reason, Reason), *OTHER_CODES, UNKNOWN_URL}))
 _DEGRADED: Final = record("reason", reason=_REASON, canned_id=TEXT, retry_after_s=NUMBER, ticket_id=TEXT)
+_KINDS: Final[Mapping[type, Schema]] = {int: COUNT, bool: FLAG, str: TEXT}
+_SIGNALS: Final = ConversationSignals().values()
 _DECISION: Final = record(
     *("scores", "privacy_class", "findings", "rule", "chain", "refused", "policy_hash", "masked"),
     scores=record("complexity", "privacy", "budget", complexity=NUMBER, privacy=NUMBER, budget=NUMBER),
@@ -43,9 +47,17 @@ _DECISION: Final = record(
     policy_hash=TEXT,
     masked=_COUNTED,
     signals=record(
-        "tools_offered", "has_images", "is_embedding", tools_offered=COUNT, has_images=FLAG, is_embedding=FLAG
+        *_SIGNALS,
+        **{name: _KINDS[type(each)] for name, each in _SIGNALS.items()},
     ),
     limits=record(),
+    session=record(
+        *("status", "privacy_class", "model", "why"),
+        status=words(*SessionStatus),
+        privacy_class=words(*(each.name.lower() for each in PrivacyClass)),
+        model=TEXT,
+        why=TEXT,
+    ),
 )
 _GATEWAY: Final = record(
     *("request_id", "route", "model", "cost_usd", "decision", "attempts"),
@@ -157,6 +169,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "Degraded": _DEGRADED,
     "Gateway": _GATEWAY,
     "Explanation": record("decision", "findings", decision=named("Decision"), findings=many(_FINDING)),
+    "SessionEnded": record("was_known", was_known=FLAG),
     "FeedbackTaken": record("request_id", "create_time", request_id=TEXT, create_time=TIME),
     "Handoff": record(
         *("ticket_id", "request_id", "state", "create_time", "expire_time"),

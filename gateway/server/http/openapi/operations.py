@@ -109,6 +109,11 @@ ENDPOINTS: Final[Mapping[tuple[str, str], DescribedEndpoint]] = {
         request="FeedbackRequest",
         reasons=ANY_CALL | {Reason.RECORDS_OFF},
     ),
+    ("DELETE", "/v1/gateway/sessions/{session_id}"): DescribedEndpoint(
+        summary="Forget a conversation: the next request with its id begins a new one.",
+        answer="SessionEnded",
+        reasons=ANY_CALL | {Reason.LEDGER_UNAVAILABLE},
+    ),
     ("GET", "/v1/gateway/handoffs/{ticket_id}"): DescribedEndpoint(
         summary="A request that waits for a person, and the person's answer.",
         answer="Handoff",

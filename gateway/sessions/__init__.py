@@ -1,0 +1,1 @@
+"""Conversations as units: what is remembered of one from turn to turn, and where."""

@@ -1,0 +1,138 @@
+"""Conversations in the memory of one process; gone when it ends, and unknown to other processes."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from secrets import token_bytes
+
+from gateway.clock import Clock
+from gateway.domain.session import SessionState, joined
+from gateway.sessions.conversation_keys import SECRET_BYTES
+from gateway.sessions.store import COMMON, SessionWrite, StoredSession
+
+MAX_KEYS = 100_000
+"""Of one process: some 40 MB. A conversation counts one, and each of its keys one."""
+TENANT_SHARE = 4
+"""A tenant has at most one part of so many, where there are tenants."""
+MAX_KEYS_EACH = 512
+"""Keys of one conversation; the oldest go first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Remembered:
+    tenant: str
+    state: SessionState
+    expires_s: float
+    keys: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+
+    @property
+    def size(self) -> int:
+        return 1 + len(self.keys)
+
+
+class MemorySessions:
+    """The conversations of one process; beyond the most, public ones go first, then the oldest."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        max_keys: int = MAX_KEYS,
+        has_tenants: bool = True,
+    ) -> None:
+        self._secret = token_bytes(SECRET_BYTES)
+        self._clock = clock
+        self._max_keys = max_keys
+        self._tenant_keys = max_keys // TENANT_SHARE if has_tenants else max_keys
+        self._sessions: dict[bytes, _Remembered] = {}
+        self._by_key: dict[bytes, OrderedDict[bytes, None]] = {}
+        """The conversations under a key, at most COMMON, the oldest first."""
+        self._queues: dict[tuple[str | None, bool], OrderedDict[bytes, None]] = {}
+        """By tenant (None: of all), and whether they are above public; the least recently used first."""
+        self._sizes: dict[str, int] = {}
+        self.size = 0
+
+    async def secret(self) -> bytes:
+        """Return the key of the hashes of this process."""
+        return self._secret
+
+    async def find(self, keys: Sequence[bytes]) -> Sequence[StoredSession]:
+        """Return the live conversations under each key, in the order of the keys, at most COMMON of each."""
+        found = []
+        for key in keys:
+            for session in tuple(self._by_key.get(key, ())):
+                remembered = self._sessions[session]
+                if remembered.expires_s <= self._clock.monotonic_s():
+                    self._drop(session)
+                else:
+                    found.append(StoredSession(session=session, key=key, state=remembered.state))
+        return found
+
+    async def write(self, write: SessionWrite) -> None:
+        """Create or extend a conversation."""
+        known = self._sessions.get(write.session)
+        state = write.state if known is None else joined(known.state, write.state)
+        keys = OrderedDict.fromkeys((*(known.keys if known is not None else ()), *write.keys))
+        while len(keys) > MAX_KEYS_EACH:
+            keys.popitem(last=False)
+        self._drop(write.session)
+        remembered = _Remembered(
+            tenant=write.tenant,
+            state=state,
+            expires_s=self._clock.monotonic_s() + write.idle_s,
+            keys=keys,
+        )
+        self._make_room(remembered)
+        self._sessions[write.session] = remembered
+        for key in keys:
+            sharing = self._by_key.setdefault(key, OrderedDict())
+            sharing[write.session] = None
+            if len(sharing) > COMMON:
+                del self._sessions[next(iter(sharing))].keys[key]
+                sharing.popitem(last=False)
+        for queue in _queues_of(remembered):
+            self._queues.setdefault(queue, OrderedDict())[write.session] = None
+        self._sizes[write.tenant] = self._sizes.get(write.tenant, 0) + remembered.size
+        self.size += remembered.size
+
+    async def end(self, key: bytes) -> bool:
+        """Forget the conversations under a key, and say whether there were any."""
+        ended = tuple(self._by_key.get(key, ()))
+        for session in ended:
+            self._drop(session)
+        return bool(ended)
+
+    async def aclose(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def _make_room(self, coming: _Remembered) -> None:
+        while self._sizes.get(coming.tenant, 0) + coming.size > self._tenant_keys:
+            self._drop_one_of(coming.tenant)
+        while self.size + coming.size > self._max_keys:
+            self._drop_one_of(None)
+
+    def _drop_one_of(self, tenant: str | None) -> None:
+        queue = self._queues.get((tenant, False)) or self._queues[tenant, True]
+        self._drop(next(iter(queue)))
+
+    def _drop(self, session: bytes) -> None:
+        remembered = self._sessions.pop(session, None)
+        if remembered is None:
+            return
+        for key in remembered.keys:
+            del self._by_key[key][session]
+            if not self._by_key[key]:
+                del self._by_key[key]
+        for queue in _queues_of(remembered):
+            del self._queues[queue][session]
+            if not self._queues[queue]:
+                del self._queues[queue]
+        self._sizes[remembered.tenant] -= remembered.size
+        self.size -= remembered.size
+        if not self._sizes[remembered.tenant]:
+            del self._sizes[remembered.tenant]
+
+
+def _queues_of(remembered: _Remembered) -> tuple[tuple[str | None, bool], ...]:
+    is_private = remembered.state.is_private
+    return (remembered.tenant, is_private), (None, is_private)

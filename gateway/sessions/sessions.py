@@ -1,0 +1,214 @@
+"""What the turns of a conversation know of each other, and what each of them adds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from secrets import token_bytes
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.domain.answer import Answer
+from gateway.domain.decision import Decision
+from gateway.domain.privacy import PrivacyClass
+from gateway.domain.request import Request
+from gateway.domain.session import LOST_SESSION, NEW_SESSION, SessionState, joined
+from gateway.errors import SessionsUnavailable
+from gateway.policy.model import Policy
+from gateway.policy.stickiness import class_as_masked
+from gateway.sessions.conversation_keys import HASH_BYTES, ConversationKeys
+from gateway.sessions.memory import MemorySessions
+from gateway.sessions.store import COMMON, SessionStore, SessionWrite, StoredSession
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTurn:
+    """A request, as a turn of a conversation."""
+
+    sessions: Sequence[bytes]
+    """Names of the conversation in the store, the one that goes on first; a new one, where none was known."""
+    is_known: bool
+    keys: Sequence[bytes]
+    """The key of an explicit id, if there is one."""
+    state: SessionState
+
+
+_LONE_TURN = KnownTurn(sessions=(), is_known=False, keys=(), state=NEW_SESSION)
+
+
+class NoSessions:
+    """Each request is a conversation of its own."""
+
+    async def begin(self, request: Request, policy: Policy) -> KnownTurn:
+        """Know nothing."""
+        del request, policy
+        return _LONE_TURN
+
+    async def note_decision(
+        self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
+    ) -> None:
+        """Take down nothing."""
+
+    async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
+        """Take down nothing."""
+
+    async def end(self, tenant: str, session_id: str) -> bool:
+        """Know of no conversation."""
+        del tenant, session_id
+        return False
+
+
+class Sessions:
+    """The conversations of a gateway, for every policy and tenant of it.
+
+    `restricts_when_lost`: whether a conversation that cannot be looked up counts as restricted, where the
+    policy does not say.
+    """
+
+    def __init__(self, store: SessionStore, *, restricts_when_lost: bool, clock: Clock) -> None:
+        self._store = store
+        self._unwritten = MemorySessions(clock=clock)
+        """What the store did not take; a turn of this process at least finds it."""
+        self._known_keys: ConversationKeys | None = None
+        self._restricts_when_lost = restricts_when_lost
+        self._is_lost = False
+
+    async def begin(self, request: Request, policy: Policy) -> KnownTurn:
+        """Look up the conversation that a request goes on with; raises nothing.
+
+        It may be known by its id and by several answers. The highest class of them counts, and the one of the
+        id, else of the highest class, goes on.
+        """
+        if not (request.session_id or len(request.messages) > 1):
+            return _new_turn(())
+        by_id: Sequence[bytes] = ()
+        try:
+            hashes = await self._keys()
+            keys, by_id = hashes.of_request(request), hashes.of_id(request.tenant, request.session_id)
+            found = [*await self._store.find(keys), *await self._unwritten.find(keys)]
+        except SessionsUnavailable as error:
+            return replace(_new_turn(by_id), state=self._lost(error, policy))
+        self._log_lost("")
+        return _turn_of(found, by_id)
+
+    async def note_decision(
+        self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
+    ) -> None:
+        """Take down the class of a turn before any of it is sent; raises nothing.
+
+        A conversation without an id, of which no answer is known yet, cannot be found before its first one.
+        """
+        if not (turn.is_known or turn.keys):
+            return
+        await self._write(turn, request, state_after(decision, policy), policy, keys=turn.keys)
+
+    async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
+        """Take down which model answered, and by what the next turn is known; raises nothing."""
+        state = state_after(answer.decision, policy)
+        is_worth = (
+            turn.is_known
+            or turn.keys
+            or state.privacy_class > PrivacyClass.PUBLIC
+            or policy.sessions.sticky == "conversation"
+            or (answer.message.tool_calls and policy.sessions.sticky != "none")
+        )
+        if answer.degraded is not None or not is_worth:
+            return
+        complexity = answer.decision.scores.complexity
+        if answer.model == turn.state.model:
+            complexity = turn.state.complexity
+        state = replace(state, model=answer.model, complexity=complexity)
+        try:
+            keys = (*turn.keys, *(await self._keys()).of_answer(request.tenant, answer.message))
+        except SessionsUnavailable as error:
+            self._log_lost(str(error))
+            return
+        if keys or turn.is_known:
+            await self._write(turn, request, state, policy, keys=keys)
+
+    async def end(self, tenant: str, session_id: str) -> bool:
+        """Forget a conversation by its id, and say whether it was known; raises SessionsUnavailable."""
+        (key,) = (await self._keys()).of_id(tenant, session_id)
+        was_unwritten = await self._unwritten.end(key)
+        return await self._store.end(key) or was_unwritten
+
+    async def aclose(self) -> None:
+        """Close the store."""
+        await self._store.aclose()
+
+    async def _keys(self) -> ConversationKeys:
+        if self._known_keys is None:
+            self._known_keys = ConversationKeys(await self._store.secret())
+        return self._known_keys
+
+    async def _write(
+        self, turn: KnownTurn, request: Request, state: SessionState, policy: Policy, *, keys: Sequence[bytes]
+    ) -> None:
+        for session in turn.sessions:
+            write = SessionWrite(
+                session=session,
+                tenant=request.tenant,
+                keys=keys if session == turn.sessions[0] else (),
+                state=state,
+                idle_s=policy.sessions.idle_s,
+            )
+            try:
+                await self._store.write(write)
+            except SessionsUnavailable as error:
+                self._log_lost(str(error))
+                await self._unwritten.write(write)
+
+    def _lost(self, error: SessionsUnavailable, policy: Policy) -> SessionState:
+        self._log_lost(str(error))
+        on_error = policy.sessions.on_error
+        restricts = self._restricts_when_lost if on_error is None else on_error == "restricted"
+        return LOST_SESSION if restricts else NEW_SESSION
+
+    def _log_lost(self, why: str) -> None:
+        """Log once that the store is gone, and once that it is back."""
+        if bool(why) != self._is_lost:
+            self._is_lost = bool(why)
+            if why:
+                _log.error("sessions.unavailable", why=why)
+            else:
+                _log.info("sessions.back")
+
+
+def _new_turn(by_id: Sequence[bytes]) -> KnownTurn:
+    return KnownTurn(sessions=(token_bytes(HASH_BYTES),), is_known=False, keys=by_id, state=NEW_SESSION)
+
+
+def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> KnownTurn:
+    """Return the turn of a conversation of which these are known, in the order of the history."""
+    sharing = Counter(each.key for each in found)
+    telling = [each for each in found if each.key in by_id or sharing[each.key] < COMMON]
+    if not telling:
+        return _new_turn(by_id)
+    best = max(reversed(telling), key=lambda each: (each.key in by_id, each.state.privacy_class))
+    state = best.state
+    for each in telling:
+        state = joined(each.state, state)
+    sessions = dict.fromkeys((best.session, *(each.session for each in telling)))
+    return KnownTurn(sessions=tuple(sessions), is_known=True, keys=by_id, state=state)
+
+
+def state_after(decision: Decision, policy: Policy) -> SessionState:
+    """Return what a decision adds to what is known of its conversation."""
+    routing_input, state = decision.routing_input, decision.state
+    if routing_input is None or state is None:
+        return SessionState(privacy_class=decision.privacy_class, policy_hash=policy.hash)
+    before, class_ = state.session, decision.privacy_class
+    if before.is_lost:
+        # The turn was restricted by mishap: it adds its own class, and what is stored is joined with that.
+        before, class_ = NEW_SESSION, routing_input.privacy_class
+    masked = {}
+    if class_ > PrivacyClass.PUBLIC:
+        masked = {
+            name: each
+            for name, spec in policy.models.items()
+            if spec.masked_types
+            and (each := class_as_masked(name, routing_input, before, policy.hash)) < class_
+        }
+    return SessionState(privacy_class=class_, masked_classes=masked, policy_hash=policy.hash)
