@@ -54,11 +54,12 @@ class IbanDetector:
 
         def misread_match_at(start: int, end: int) -> Match | None:
             """Return the match of a number with letters in place of some digits."""
+            end = start + len(text[start:end].rstrip(" .-"))
             head, rest = text[start : start + 2], text[start + 2 : end]
-            is_likely = digits_in(rest) >= _LEAST_DIGITS * sum(map(str.isalnum, rest)) and not rest.isdigit()
+            is_likely = digits_in(rest) >= _LEAST_DIGITS * sum(map(str.isalnum, rest))
             right = head + rest.translate(_AS_DIGITS)
             is_one = is_likely and sum(map(str.isalnum, right)) == _LENGTHS[head] and is_iban(right)
-            return Match("IBAN", start, end, CHECKED) if is_one else None
+            return Match("IBAN", start, end, CHECKED) if is_one and right[2:] != rest else None
 
         yield from accepted(_START, data, match_at)
         yield from accepted(_MISREAD, data, misread_match_at)

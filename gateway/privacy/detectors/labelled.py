@@ -14,7 +14,7 @@ NUMBER_AFTER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?|n\
 _BEING = rf"[ \t\"')]{{1,3}}(?:{source_of(words_of('links', 'being'))})"
 _BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
 _TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
-_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?/-]{0,8}"
+_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?/-]{0,8}[ .]{0,60}"
 _MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
 """What parts the name of a value from the value, and joins no words of a sentence."""
 _DEFAULT = r"[\"'] ?\{\n? *default *= *[\"']?"

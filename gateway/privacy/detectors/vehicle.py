@@ -81,7 +81,7 @@ class VehicleDetector:
     """Finds vehicle identification numbers and labelled number plates."""
 
     types = ("VEHICLE",)
-    prefilter = rf"\b[A-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATES.names}"
+    prefilter = rf"\b(?:{_VIN_WORDS})\b|\b[A-Z0-9]{{17}}\b|\b(?:{_FORM})\b|{_PLATES.names}"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers; one without a valid check digit, as outside North America, needs a word."""
