@@ -97,8 +97,9 @@ def _by_rule(
         if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
-        confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
-        if 0.0 < confidence < CHECKED and (is_of_thing(data, start) or _is_group(data, start, end)):
+        is_alone = rule.alone > 0.0 and not _is_group(data, start, end) and rule.is_valid(written)
+        confidence = rule.alone if is_alone else 0.0
+        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
             return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
@@ -108,8 +109,8 @@ def _by_rule(
 
 
 def _is_group(data: bytes, start: int, end: int) -> bool:
-    """Whether a number with spaces is a part of a longer one, or follows a plus."""
-    if data[start - 1 : start] == b"+":
+    """Whether a number with spaces is a part of a longer one, or is dialled with a plus."""
+    if data[start - 1 : start] == b"+" and not data[max(0, start - 2) : start - 1].isdigit():
         return True
     is_more = _SPACE_DIGIT.match(data, end) or _DIGIT_SPACE.match(data, max(0, start - 2), start)
     return is_more is not None and b" " in data[start:end]
