@@ -39,6 +39,8 @@ _SSN_DIGITS = 9
 _OF_AMERICANS = re.compile(r"(?:tax|tin|ein|social|national|citizen|identi|id)", re.IGNORECASE)
 _CARD_DIGITS = (15, 16)
 _DIGIT_SPACE = re.compile(rb"[0-9] ")
+_DIALLED = b"tel:+"
+"""Begins a telephone number (RFC 3966)."""
 _SPACE_DIGIT = re.compile(rb" [0-9]")
 _MIN_DIGITS = 4
 """The least digits of a number by any rule."""
@@ -110,7 +112,7 @@ def _by_rule(
 
 def _is_group(data: bytes, start: int, end: int) -> bool:
     """Whether a number with spaces is a part of a longer one, or is dialled with a plus."""
-    if data[start - 1 : start] == b"+" and not data[max(0, start - 2) : start - 1].isdigit():
+    if data[max(0, start - len(_DIALLED)) : start].lower() == _DIALLED:
         return True
     is_more = _SPACE_DIGIT.match(data, end) or _DIGIT_SPACE.match(data, max(0, start - 2), start)
     return is_more is not None and b" " in data[start:end]
