@@ -17,10 +17,9 @@ NUMBER_WORDS = (
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
     r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm|f[o\xf8\xf6]ds?els|syntym|naroz"
     r"|narod|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
-    r"|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap"
-    r"|matr[i\xed]cul|immatric|rekening|compte|cuenta|conta|rachun|hesap|ehliyet|sofor|dow[o\xf3]d"
-    r"|paspo|legitym|c[e\xe9]dul|assur|segur|permis|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn"
-    r"|cnic|rrn|phn|npwp"
+    r"|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap|paspo|matr[i\xed]cul|immatric|rekening"
+    r"|compte|cuenta|conta|rachun|hesap|ehliyet|sofor|dow[o\xf3]d|legitym|c[e\xe9]dul|assur|segur|permis"
+    r"|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn|cnic|rrn|phn|npwp"
 )
 """Parts of the words that detectors look for near a number; a superfluous one only costs time."""
 CONTEXT_WORDS = (

@@ -39,6 +39,8 @@ _SSN_DIGITS = 9
 _OF_AMERICANS = re.compile(r"(?:tax|tin|ein|social|national|citizen|identi|id)", re.IGNORECASE)
 _CARD_DIGITS = (15, 16)
 _DIGIT_SPACE = re.compile(rb"[0-9] ")
+_DIALLED = b"tel:+"
+"""Begins a telephone number (RFC 3966)."""
 _SPACE_DIGIT = re.compile(rb" [0-9]")
 _MIN_DIGITS = 4
 """The least digits of a number by any rule."""
@@ -97,8 +99,9 @@ def _by_rule(
         if is_named and _WORDS[index].is_in(context(text, (start, end), before=80, after=30)):
             is_one = (rule.named or rule.is_valid)(written) or rule.is_valid(written)
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
-        confidence = rule.alone if rule.alone and rule.is_valid(written) else 0.0
-        if 0.0 < confidence < CHECKED and (is_of_thing(data, start) or _is_group(data, start, end)):
+        is_alone = rule.alone > 0.0 and not _is_group(data, start, end) and rule.is_valid(written)
+        confidence = rule.alone if is_alone else 0.0
+        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
             return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
@@ -108,8 +111,8 @@ def _by_rule(
 
 
 def _is_group(data: bytes, start: int, end: int) -> bool:
-    """Whether a number with spaces is a part of a longer one, or follows a plus."""
-    if data[start - 1 : start] == b"+":
+    """Whether a number with spaces is a part of a longer one, or is dialled with a plus."""
+    if data[max(0, start - len(_DIALLED)) : start].lower() == _DIALLED:
         return True
     is_more = _SPACE_DIGIT.match(data, end) or _DIGIT_SPACE.match(data, max(0, start - 2), start)
     return is_more is not None and b" " in data[start:end]
