@@ -314,7 +314,10 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (CODES, codes),
     (PROGRAMS, commands),
     (DIRECTIVES, directives),
-    (rf"{CREDENTIAL}[\w.-]*(?:[\"']?[ \t]*:[^\n]{{0,6}}\n|\"[ \t]*\{{|[\"'][^<>]*>|[ \t]*</|\()|=[\"']password[\"']", named),
+    (
+        rf"{CREDENTIAL}[\w.-]*(?:[\"']?[ \t]*:[^\n]{{0,6}}\n|\"[ \t]*\{{|[\"'][^<>]*>|[ \t]*</|\()|=[\"']password[\"']",
+        named,
+    ),
     (r"auth|login|connect|credential|mysql|pdo\(|sign_?in", arguments),
     (r"cookie", cookies),
     (r"[?&;](?:amp;)?[\w-]*(?:sig|token|key|secret|hdn|signature)[\w-]*=", signed),

@@ -97,6 +97,4 @@ PROGRAMS = (
     r"|smbclient|rpcclient|lftp|freerdp|cmdkey|runas|\bnet[ \t]+use|sqlplus|echo[ \t]|htpasswd|openssl|keytool|jarsigner|--from-literal|secret"
     r"|aws[ \t]+configure|vault|_auth|http-basic|ConvertTo-SecureString|\bexpect\b|(?:^|[\s\"'`])--?[a-z0-9-]*(?:pass|pwd|token|secret|key|password)"
 )
-DIRECTIVES = (
-    rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community|pre-shared-key|wifi:|privatekey|presharedkey"
-)
+DIRECTIVES = rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community|pre-shared-key|wifi:|privatekey|presharedkey"

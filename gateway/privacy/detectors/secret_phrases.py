@@ -24,7 +24,9 @@ _OF_PASSWORD = Pattern(rf"{_WORD}|{_LOGIN}", ignore_case=True)
 _BEFORE, _AFTER = 80, 120
 """Characters before a word and behind it in which a value may be."""
 _END = re.compile(r"[.!?][\"')\u201d\u00bb]*\s+(?=[A-Z])|\n|[\u3002\uff01\uff1f]")
-_TOKEN = re.compile(r"(?<![A-Za-z0-9!#$%&*+./=?@^_~-])[A-Za-z0-9!#$%&*+.=?@^_~-][A-Za-z0-9!#$%&*+./=?@^_~-]{4,63}(?![A-Za-z0-9@/=]|:[^\s])")
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9!#$%&*+./=?@^_~-])[A-Za-z0-9!#$%&*+.=?@^_~-][A-Za-z0-9!#$%&*+./=?@^_~-]{4,63}(?![A-Za-z0-9@/=]|:[^\s])"
+)
 _IDENTIFIER = frozenset("@_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """Behind a word that is the beginning of the name of something else."""
 _HAS_SIGN = re.compile(r"[A-Za-z].*[0-9!@#$%^&*+=?~]|[0-9].*[A-Za-z!@#$%^&*+=?~]")
@@ -33,7 +35,9 @@ _IS = (
     r"|\best|\bsera|\bc'est|\bes|\bser\xe1| \xe9s?| \xe8|\bluidt|salasana\w{0,4} on| \xe4r|\ber|\bje|\bjest|has(?:l|\?|\x1a)o to|\x1a to|\beste"
     r"|\bmea e|\bya|\bad?alah|\bay|[:=]|->|=>| [-?>] |\x1a)"
 )
-_ADVERB = r"(?:now|still|just|also|always|currently|jetzt|nun|noch|maintenant|ahora|agora|adesso|ora|nu|teraz)"
+_ADVERB = (
+    r"(?:now|still|just|also|always|currently|jetzt|nun|noch|maintenant|ahora|agora|adesso|ora|nu|teraz)"
+)
 _NAMED_BEFORE = Pattern(
     rf"{_WORD}[^\n\"{{}}();:=|<>]{{0,48}}{_IS}[\s,]*(?:{_ADVERB}[\s,]+)?[\"'`?(\[]{{0,3}}$"
     rf"|{_WORD}[ ,?]{{0,4}}[\"'`(\[]{{1,2}}$|{_WORD}\w{{0,3}}[ ?]$",
@@ -58,9 +62,7 @@ _RULE = Pattern(
 )
 """Behind one of these words a name with a number is about passwords in general."""
 _OWNER = r"(?:my|his|her|our|your|their|the|mon|ma|mein|meine|mi|il mio|meu|m\xf3j|card|sim|phone|bank|debit|atm|new|old|code|c\xf3digo)"
-_CODE_IS = (
-    r"(?:'s|[ \t]*(?:\bis|\bwas|\bto|\bist|\best|\bes|\bjest|\xe8|\xe9|\blautet|\bset|\bchanged|\bstill|\bnow|[:=,]|\?)){1,4}"
-)
+_CODE_IS = r"(?:'s|[ \t]*(?:\bis|\bwas|\bto|\bist|\best|\bes|\bjest|\xe8|\xe9|\blautet|\bset|\bchanged|\bstill|\bnow|[:=,]|\?)){1,4}"
 _CODE_OF = (
     r"(?:door|gate|alarm|safe|entry|garage|lockbox|locker|security|access|verification|one[ -]time|unlock|backup|recovery|2fa|mfa|sms|otp"
     r"|auth(?:entication|orization)?|login|confirmation|vault|voicemail|keypad|building|sicherheits|best\xe4tigungs|t\xfcr)"

@@ -57,7 +57,8 @@ _SIGNED = Pattern(
     ignore_case=True,
 )
 _BASE64_LOGIN = Pattern(
-    r"[\"']?\b_?auth[\"']?[ \t]*[:=][ \t]*[\"']?([A-Za-z0-9+/_-]{8,512}={0,2})(?:[\"'\s,}]|$)", ignore_case=True
+    r"[\"']?\b_?auth[\"']?[ \t]*[:=][ \t]*[\"']?([A-Za-z0-9+/_-]{8,512}={0,2})(?:[\"'\s,}]|$)",
+    ignore_case=True,
 )
 _CODED_PASSWORD = Pattern(
     r"<(?:pass|password|pwd)\b[^<>]*encoding=[\"']base64[\"'][^<>]*>[ \t]*([A-Za-z0-9+/]{4,}={0,2})"
@@ -74,7 +75,10 @@ _RECOVERY = Pattern(
     r"((?:\d{0,2}[.)]?[ \t]*[\"'`]?[a-z0-9]{4,10}(?:[- ][a-z0-9]{4,10}){0,3}[\"'`,]*[ \t]*\r?\n?[ \t*-]*){2,16})",
     ignore_case=True,
 )
-_ONE_TIME = Pattern(r"\b(?:totp|otp|2fa|mfa|authenticator)[\w -]{0,16}(?:[:=]|\bis\b)[ \t\"']*([A-Z2-7]{16,64})\b", ignore_case=True)
+_ONE_TIME = Pattern(
+    r"\b(?:totp|otp|2fa|mfa|authenticator)[\w -]{0,16}(?:[:=]|\bis\b)[ \t\"']*([A-Z2-7]{16,64})\b",
+    ignore_case=True,
+)
 
 
 def named(text: str) -> Iterator[Match]:
@@ -129,7 +133,9 @@ def coded(text: str) -> Iterator[Match]:
 
 def _decoded(value: str) -> str:
     try:
-        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode("ascii")
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode(
+            "ascii"
+        )
     except (binascii.Error, UnicodeDecodeError):
         return ""
     return decoded if decoded.isprintable() else ""
@@ -137,7 +143,12 @@ def _decoded(value: str) -> str:
 
 def key_files(text: str) -> Iterator[Match]:
     """Yield the private parts of PuTTY's keys, hashes of old passwd files, and codes for the loss of a device."""
-    for pattern, confidence in ((_PUTTY, CERTAIN), (_SHADOW, PROBABLE), (_RECOVERY, PROBABLE), (_ONE_TIME, LIKELY)):
+    for pattern, confidence in (
+        (_PUTTY, CERTAIN),
+        (_SHADOW, PROBABLE),
+        (_RECOVERY, PROBABLE),
+        (_ONE_TIME, LIKELY),
+    ):
         for span in pattern.find(text):
             start, end = span.groups[0]
             end = end_of_paragraph(text, start, end)

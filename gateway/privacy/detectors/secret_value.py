@@ -99,7 +99,9 @@ _MIN_LETTERS = 2
 _MARKS = frozenset("!$%^&*?~")
 _WEAK_MARKS = frozenset("@#")
 """Marks of passwords; those that also join names and numbers."""
-_NAMED_NUMBER = Pattern(r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{2,}|[A-Z][a-z]+|\d{1,4}|[A-Z]{2,5})+[!?]?$")
+_NAMED_NUMBER = Pattern(
+    r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{2,}|[A-Z][a-z]+|\d{1,4}|[A-Z]{2,5})+[!?]?$"
+)
 """A name of words and numbers, such as that of a device or of a version."""
 _NO_PASSWORD = Pattern(
     r"^(?:[a-z_]*(?:password|passwd|pwd|pass)_?\d?|[a-z]+[A-Z]\w*(?:Password|Token|Secret|Key)\d?)$"
@@ -145,7 +147,12 @@ def is_name_of_thing(name: str, value: str) -> bool:
 
 def is_password(value: str) -> bool:
     """Whether a value that is named a password may be one: it has a digit or a mark and is no reference."""
-    if len(value) < _MIN_PASSWORD or is_placeholder(value) or _PLACE.is_in(value) or _NO_PASSWORD.is_in(value):
+    if (
+        len(value) < _MIN_PASSWORD
+        or is_placeholder(value)
+        or _PLACE.is_in(value)
+        or _NO_PASSWORD.is_in(value)
+    ):
         return False
     return not _PLAIN.is_in(value) and entropy_bits(value) >= PASSWORD_BITS
 
