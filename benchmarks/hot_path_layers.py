@@ -50,6 +50,7 @@ from gateway.server.calls import Calls
 from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.service import add_service
 from gateway.server.grpc.wire import parse_request
+from gateway.sessions.open import open_sessions
 from gateway.telemetry.logs import configure_logs
 from gateway.telemetry.metrics import Measures
 from gateway.telemetry.report import Observer
@@ -244,6 +245,7 @@ async def handlers(
     runtime = Runtime(
         lasting=backends,
         ledger=ledger,
+        sessions=open_sessions(state, has_tenants=tenant_of is not anyone, clock=CLOCK),
         handoff=HandoffOpener(state_url=state, environ={}, clock=CLOCK),
         shadow=None,
         extras=Extras(),

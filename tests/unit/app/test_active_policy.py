@@ -12,6 +12,7 @@ from gateway.pipeline.active_policy import ActivePolicy
 from gateway.pipeline.extras import Extras
 from gateway.pipeline.run import Pipeline
 from gateway.policy.loading.load import parse_policy
+from gateway.sessions.open import open_sessions
 from gateway.testing.scripted import ScriptedBackend
 from tests.support.policies import POLICY
 
@@ -61,6 +62,7 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
         ledger=MemoryLedger(clock=clock),
+        sessions=open_sessions("memory:", has_tenants=False, clock=clock),
         handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
         shadow=None,
         extras=Extras(),
