@@ -15,17 +15,12 @@ NUMBER_WORDS = (
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-<<<<<<< HEAD
-    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm|f[o\xf8\xf6]ds?els|syntym|naroz"
-    r"|narod|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
+    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm"
+    r"|f[o\xf8\xf6\xd8\xd6]d(?:s?els|t\b|d\b)|syntym|naroz|narod|rojst|ro.?en|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b"
+    r"|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
     r"|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap|paspo|matr[i\xed]cul|immatric|rekening"
     r"|compte|cuenta|conta|rachun|hesap|ehliyet|sofor|dow[o\xf3]d|legitym|c[e\xe9]dul|assur|segur|permis"
     r"|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn|cnic|rrn|phn|npwp"
-=======
-    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm|f[o\xf8\xf6\xd8\xd6]d(?:s?els|t\b|d\b)"
-    r"|syntym|naroz|narod|rojst|ro.?en|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b"
-    r"|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
->>>>>>> w-phones
 )
 """Parts of the words that detectors look for near a number; a superfluous one only costs time."""
 CONTEXT_WORDS = (

@@ -211,11 +211,7 @@ _KINDS: tuple[tuple[str, Callable[[str], Iterator[Match]]], ...] = (
     (PROGRAMS, commands),
     (DIRECTIVES, directives),
     (
-<<<<<<< HEAD
         rf"{CREDENTIAL}[\w.-]*[\"']?[ \t]*[:<>({{]|=[\"'](?:\w|-)*{CREDENTIAL}",
-=======
-        rf"{CREDENTIAL}[\w.-]*(?:[\"']?[ \t]*:[^\n]{{0,6}}\n|\"[ \t]*\{{|[\"'][^<>]*>|[ \t]*</|\()|=[\"']password[\"']",
->>>>>>> w-phones
         named,
     ),
     (r"auth|login|connect|credential|mysql|pdo\(|sign_?in", arguments),

@@ -120,11 +120,7 @@ PROGRAMS = (
     r"|aws[ \t]+configure|vault|_auth|http-basic|ConvertTo-SecureString|\bexpect\b|(?:^"
     r"|[\s\"'`])--?[a-z0-9-]*(?:pass|pwd|token|secret|key|password)"
 )
-<<<<<<< HEAD
 DIRECTIVES = (
     rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community"
     r"|pre-shared-key|wifi:|privatekey|presharedkey|jdbc:oracle"
 )
-=======
-DIRECTIVES = rf"(?:{LOGIN_WORDS}|requirepass|masterauth|secret|key-string|md5)[ \t]+\S|snmp-server|community|pre-shared-key|wifi:|privatekey|presharedkey"
->>>>>>> w-phones

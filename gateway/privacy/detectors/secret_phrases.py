@@ -27,16 +27,10 @@ _BEFORE, _AFTER = 80, 120
 """Characters before a word and behind it in which a value may be."""
 _END = re.compile(r"[.!?][\"')\u201d\u00bb]*\s+(?=[A-Z])|\n|[\u3002\uff01\uff1f]")
 _TOKEN = re.compile(
-<<<<<<< HEAD
     r"(?<![A-Za-z0-9!#$%&*+./=?@^_~-])[A-Za-z0-9!#$%&*+.=?@^_~-][A-Za-z0-9!#$%&*+./=?@^_~-]{4,63}(?!"
     r"[A-Za-z0-9@/=]|:[^\s])"
 )
 _OF_IDENTIFIER = re.compile(r"[@_A-Z]|[.-]\w")
-=======
-    r"(?<![A-Za-z0-9!#$%&*+./=?@^_~-])[A-Za-z0-9!#$%&*+.=?@^_~-][A-Za-z0-9!#$%&*+./=?@^_~-]{4,63}(?![A-Za-z0-9@/=]|:[^\s])"
-)
-_IDENTIFIER = frozenset("@_-.ABCDEFGHIJKLMNOPQRSTUVWXYZ")
->>>>>>> w-phones
 """Behind a word that is the beginning of the name of something else."""
 _HAS_SIGN = re.compile(r"[A-Za-z].*[0-9!@#$%^&*+=?~]|[0-9].*[A-Za-z!@#$%^&*+=?~]")
 _IS = (
@@ -78,7 +72,6 @@ _RULE = Pattern(
     ignore_case=True,
 )
 """Behind one of these words a name with a number is about passwords in general."""
-<<<<<<< HEAD
 _OWNER = (
     r"(?:my|his|her|our|your|their|the|mon|ma|mein|meine|mi|il mio|meu|m\xf3j|card|sim|phone|bank"
     r"|debit|atm|new|old|code|c\xf3digo)"
@@ -87,10 +80,6 @@ _CODE_IS = (
     r"(?:'s|[ \t]*(?:\bis|\bwas|\bto|\bist|\best|\bes|\bjest|\xe8|\xe9|\blautet|\bset|\bchanged"
     r"|\bstill|\bnow|[:=,]|\?)){1,4}"
 )
-=======
-_OWNER = r"(?:my|his|her|our|your|their|the|mon|ma|mein|meine|mi|il mio|meu|m\xf3j|card|sim|phone|bank|debit|atm|new|old|code|c\xf3digo)"
-_CODE_IS = r"(?:'s|[ \t]*(?:\bis|\bwas|\bto|\bist|\best|\bes|\bjest|\xe8|\xe9|\blautet|\bset|\bchanged|\bstill|\bnow|[:=,]|\?)){1,4}"
->>>>>>> w-phones
 _CODE_OF = (
     r"(?:door|gate|alarm|safe|entry|garage|lockbox|locker|security|access|verification|one[ -]time"
     r"|unlock|backup|recovery|2fa|mfa|sms|otp"

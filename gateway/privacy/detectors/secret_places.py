@@ -115,13 +115,6 @@ _ONE_TIME = Pattern(
     r"\b(?:totp|otp|2fa|mfa|authenticator)[\w -]{0,16}(?:[:=]|\bis\b)[ \t\"']*([A-Z2-7]{16,64})\b",
     ignore_case=True,
 )
-<<<<<<< HEAD
-=======
-_ONE_TIME = Pattern(
-    r"\b(?:totp|otp|2fa|mfa|authenticator)[\w -]{0,16}(?:[:=]|\bis\b)[ \t\"']*([A-Z2-7]{16,64})\b",
-    ignore_case=True,
-)
->>>>>>> w-phones
 
 
 def named(text: str) -> Iterator[Match]:
@@ -217,11 +210,7 @@ def _decoded(value: str) -> str:
 
 
 def key_files(text: str) -> Iterator[Match]:
-<<<<<<< HEAD
     """Yield private parts of PuTTY's keys, hashes of old passwd files, and codes that replace a device."""
-=======
-    """Yield the private parts of PuTTY's keys, hashes of old passwd files, and codes for the loss of a device."""
->>>>>>> w-phones
     for pattern, confidence in (
         (_PUTTY, CERTAIN),
         (_SHADOW, PROBABLE),

@@ -112,17 +112,7 @@ _MARKS = frozenset("!$%^&*?~")
 _WEAK_MARKS = frozenset("@#")
 """Marks of passwords; those that also join names and numbers."""
 _NAMED_NUMBER = Pattern(
-<<<<<<< HEAD
     r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{3,}|[A-Z][a-z]{2,}|\d{1,4}[a-z]{0,2}|[A-Z]{2,5}){1,5}[!?]?$"
-=======
-    r"^[a-z]{0,4}(?:[A-Z]{1,2}\d{1,4}|[A-Z]?[a-z]{2,}|[A-Z][a-z]+|\d{1,4}|[A-Z]{2,5})+[!?]?$"
-)
-"""A name of words and numbers, such as that of a device or of a version."""
-_NO_PASSWORD = Pattern(
-    r"^(?:[a-z_]*(?:password|passwd|pwd|pass)_?\d?|[a-z]+[A-Z]\w*(?:Password|Token|Secret|Key)\d?)$"
-    r"|^[a-z]+(?:_[a-z]+)+_?\d{0,2}$|^[$%]?\d+(?:[.,:/-]\d+)*(?:%|[a-z]{1,4}|[$\x80-\xff])?$|^[\w.+-]+@[\w-]+\.[\w.-]+$|^[\w.]+\(|^#\d+$"
-    r"|^[A-Z]{2,}(?:-\d+)+$|^\d{4}-\d\d-\d\d|^[\w.-]*/[\w./-]*$",
->>>>>>> w-phones
 )
 """A name of words and numbers, such as that of a device or of a version."""
 _VARIABLE = Pattern(
@@ -173,16 +163,7 @@ def is_name_of_thing(name: str, value: str) -> bool:
 
 def is_password(value: str) -> bool:
     """Whether a value that is named a password may be one: it has a digit or a mark and is no reference."""
-<<<<<<< HEAD
     if len(value) < _MIN_PASSWORD or is_placeholder(value) or is_location(value) or _AMOUNT.is_in(value):
-=======
-    if (
-        len(value) < _MIN_PASSWORD
-        or is_placeholder(value)
-        or _PLACE.is_in(value)
-        or _NO_PASSWORD.is_in(value)
-    ):
->>>>>>> w-phones
         return False
     return not _PLAIN.is_in(value) and entropy_bits(value) >= PASSWORD_BITS
 
