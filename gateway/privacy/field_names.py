@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
         r"|(?:n[u\xfa]mero (?:de |da )?)?(?:tarjeta|cart[a\xe3]o)(?: de cr[e\xe9]dito)?|(?:numero )?carta"
         r"|(?:numer |nr )?karty|kaartnummer|kortnummer|korttinumero",
     ),
-    ("ssn", r"ssn|socials?(?: security(?: (?:no|nr|num|number))?)?"),
+    ("ssn", r"ssn|soc sec|socials?(?: security(?: (?:no|nr|num|number))?)?"),
     ("iban", r"iban(?: ?(?:no|nr|number))?"),
     (
         "bank account number",

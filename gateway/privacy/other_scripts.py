@@ -33,7 +33,8 @@ _NAMES: Mapping[str, str] = {
     "date of birth": (
         "出生日期 出生年月日 生年月日 誕生日 生日 생년월일 생일 дата_рождения"
         " дату_рождения даты_рождения"
-        " дата_народження дату_народження วันเกิด วันเดือนปีเกิด تاريخ_الميلاد تاريخ_ميلاد"
+        " дата_народження дату_народження дата_на_раждане датум_рођења датум_на_раѓање"
+        " วันเกิด วันเดือนปีเกิด تاريخ_الميلاد تاريخ_ميلاد"
         " تاریخ_تولد תאריך_לידה"
         " जन्म_तिथि जन्मतिथि ημερομηνία_γέννησης ngày_sinh datę_urodzenia doğum_tarihi datum_narození"
         " születési_dátum data_nașterii data_naşterii"
@@ -96,6 +97,7 @@ def in_english(normal: NormalText) -> NormalText | None:
     text = normal.text
     if text.isascii():
         return None
+    text = text.replace("_", " ")
     lowered = text.lower()
     if not _ANY.is_in(lowered.encode()):
         return None

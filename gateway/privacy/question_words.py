@@ -78,7 +78,7 @@ _DOCUMENTS = source_of(words_of("documents", "document"))
 
 QUESTION_PATTERNS: Mapping[str, Words] = {
     "SECRET": ((rf"(?:{LOGIN_WORDS})", "password"), (_KEY, "api_key")),
-    "US_SSN": ((r"\b(?:ssns?|socials?[ _-]?security|social number)\b", "ssn"),),
+    "US_SSN": ((r"\b(?:ssns?|soc(?:ial)?s?[ _-]?sec(?:urity)?|social number)\b", "ssn"),),
     "CREDIT_CARD": (
         (r"\b(?:card numbers?|(?:credit|debit|bank) cards?|kreditkarte\w{0,8})\b", "card number"),
     ),

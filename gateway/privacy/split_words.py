@@ -9,14 +9,15 @@ from gateway.privacy.detector import digits_in
 from gateway.privacy.normalize import NO_OFFSET, NormalText
 
 NUMBER_WORDS = (
-    r"ssn|social|secur|birth|dob|born|geb|nac|naiss|nasc|urodz|data[ _]?ur|phone|mobil|m[o\xf3]vil|cell|tel"
-    r"|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
+    r"ssn|soc(?:ial|[ _.]{0,2}sec)|secur|birth|dob|born|geb|nac|naiss|nasc|urodz|data[ _]?ur|phone|mobil"
+    r"|m[o\xf3]vil|cell|tel|fax|whatsapp|contact|account|acct|konto|routing|aba|sort|iban|bank|card|cc|credit|debit|pan|pesel|nip"
     r"|regon|passport|paszport|pasaporte|reisepass|passe|licen[cs]|driv|f(?:\xfc|ue)hrerschein|national|citizen"
     r"|nation|tax|steuer|insur|versicher|nhs|nino|aadha|uid|bsn|burger|cpf|cnpj|curp|rfc|ident|ausweis|medic"
     r"|patient|member|subscriber|policy|plate|kennzeichen|vin|vehicle|chassis|person|fiscal|dni|nie|nif|nir|cuit"
     r"|r[ug]t|ruc|egn|cnp|oib|tin|ein|itin|sin|nric|fin|gst|vat|abn|tfn|npi|dea|mrn|address|adres|street"
-    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|tfn|gsm|f[o\xf8\xf6]ds?els|syntym|naroz"
-    r"|narod|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
+    r"|anschrift|kimlik|teudat|my[ _]?num|visa|handy|puhelin|tlf|gsm|f[o\xf8\xf6\xd8\xd6]d(?:s?els|t\b|d\b)"
+    r"|syntym|naroz|narod|rojst|ro.?en|lahir|sz[u\xfc]let|do.um|na.ter|n\xe9e?\b|karte|kart[ye]\b"
+    r"|tarjeta|carta\b|carte\b|cart[a\xe3]o|rufnr|rufnum"
     r"|placa|targa|kenteken|plaka|rejestr|rendsz|rekisteri|pasap"
     r"|matr[i\xed]cul|immatric|rekening|compte|cuenta|conta|rachun|hesap|ehliyet|sofor|dow[o\xf3]d"
     r"|paspo|legitym|c[e\xe9]dul|assur|segur|permis|titre|matrik|k[o\xf6]rkort|f\xf8rer|ajokort|henkil|rodn"

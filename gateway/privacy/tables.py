@@ -91,6 +91,8 @@ _YAML_ITEM = re.compile(r"\n[ \t]*- +[\"']?([^\"'\n]{3,256}?)[\"']?[ \t\r]*(?=\n
 _ABOVE = Pattern(
     r"(?m)^[ \t*_#>-]*([^\n:;|,<>{}=\"\t]{2,40}?)[ \t:*_]*\r?\n[ \t*_>]*([^\n:;|<>{}=\t]{4,48}?)[ \t*_\r]*$"
 )
+_VALUE_LINE = re.compile(r"[ \t*_>]*([^\n:;|<>{}=\t]{4,48}?)[ \t*_\r]*(?:\n|\Z)")
+_MIN_DIGITS = 4
 _MAX_ITEMS = 4096
 
 
@@ -228,6 +230,13 @@ def below(text: str) -> Iterator[Cell]:
         name, value = found.groups
         if _WORD.is_in(text[slice(*name)]) and text.count(" ", *name) < _MAX_WORDS:
             yield Cell(text[slice(*name)], *value)
+            # A table of one column has further lines.
+            at = text.find("\n", value[1]) + 1
+            for line in islice(_VALUE_LINE.finditer(text, at), _MAX_ITEMS) if at else ():
+                if line.start() != at or sum(map(str.isdigit, line[1])) < _MIN_DIGITS:
+                    break
+                yield Cell(text[slice(*name)], *line.span(1))
+                at = line.end()
 
 
 def _named_items(text: str, span: CharRange, item: re.Pattern[str], names: Sequence[str]) -> Iterator[Cell]:

@@ -45,7 +45,7 @@ _LABELLED_DATE = rf"({_SEPARATED}|{_COMPACT}|{_WORDED.format(day=_DAY, month=_AN
 _LABELLED = Pattern(
     rf"\b(?:{BIRTH_NAMES})(?: (?:date|utc|time))?(?: ?\([^()\n]{{1,20}}\)| ?/ ?[^\n:/\d]{{3,24}})?"
     r"[\"'*_]{0,3}(?: is| was| ist| war| est| es| \xe9| \xe8| jest| on| am| to)?"
-    r"[ \t]*[:=(>_#,;|-]{0,2}[ \t\"'*_]*" + _LABELLED_DATE,
+    r"(?:[ \t]*[:=(>_#,;|/-]{0,2}|[.?!:]?\r?\n[ \t>*-]*(?:[a-z]{1,12}: ?)?)[ \t\"'*_]*" + _LABELLED_DATE,
     ignore_case=True,
 )
 _BORN = Pattern(rf"\b(?:{_BORN_WORDS})(?:\b|[ ,:])[^\n\d]{{0,40}}?{_DATE}", ignore_case=True)

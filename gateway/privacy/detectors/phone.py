@@ -24,7 +24,7 @@ from gateway.privacy.detectors.phone_numbers import (
     is_usual_international,
     preload,
 )
-from gateway.privacy.detectors.phone_words import ANY_WORD, INITIAL, LABEL, NEXT, WORD
+from gateway.privacy.detectors.phone_words import ANY_WORD, DOCUMENT, INITIAL, LABEL, NEXT, WORD
 from gateway.privacy.detectors.records import record_matches
 
 _EXTENSION = (
@@ -236,6 +236,8 @@ def _confidence(text: str, start: int, end: int, form: _Form, words: _Words) -> 
         return 0.0
     if is_like_north_american:
         return PROBABLE
+    if DOCUMENT.is_in(before):
+        return 0.0
     return _national(text, start, end, form, words)
 
 

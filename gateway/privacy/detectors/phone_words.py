@@ -56,6 +56,16 @@ NEXT = Pattern(
     ignore_case=True,
 )
 """What is between two numbers of a list."""
+DOCUMENT = Pattern(
+    r"(?:\b|_)(?:tax|vat|ust|ein|tin|itin|siren|siret|regist[a-z]*|company|steuer[a-z]*|st\.?-?nr|rut|nit|mst|nip"
+    r"|pesel|regon|idnr|zehut|gsis|sss|passport|reisepass|ssn|soc(?:ial)?|insurance|account|acct|konto|iban|plate"
+    r"|kennzeichen|meid|imei|equipment|zip|postal|postcode|plz|cas|build|release|revision|version|abn|acn|nhs|bsn"
+    r"|dni|nif|cif|cpf|cnpj|personnummer|identi[a-z]*|tribut[a-z]*|fiscal[a-z]*|employer|licen[cs]e|kunden[a-z]*"
+    r"|customer|member|policy|id)(?:[ _.-]{1,2}[a-z?]{1,14}){0,4}[.)]?(?:[ \t]is|,|\))?[\"'`]?"
+    r"[ \t]*[:=>#]{0,2}[ \t\[(]*[\"'`]?$",
+    ignore_case=True,
+)
+"""Words right before the number of a document, an account, a firm or a device, which may look like one."""
 WORD = Pattern(rf"\b{WORDS}", ignore_case=True)
 ANY_WORD = Pattern(
     rf"\b(?:{WORDS}|(?:{_LABELS})(?:\b|:))|(?m:^|[|,;\x95\xb7/] ?)(?-i:[TMPF]):", ignore_case=True

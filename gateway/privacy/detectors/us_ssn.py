@@ -20,7 +20,8 @@ _GROUPED_CHARS = 11
 _NUMBER = Pattern(_GROUPED + ")")
 _NUMBER_OR_RUN = Pattern(_GROUPED + r"|\d{3} ?[-/] ?\d{2} ?[-/] ?\d{4}|\d{3}-\d{6}|\d{9})\b")
 _WORD = Pattern(
-    r"\b(?:ssns?|ss#|ss number|social[ -]?security|social (?:number|no)|socials?)\b", ignore_case=True
+    r"\b(?:ssns?|ss#|ss number|social[ -]?security|soc\.?[ _-]?sec\.?|social (?:number|no)|socials?)\b",
+    ignore_case=True,
 )
 
 
