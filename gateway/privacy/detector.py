@@ -99,12 +99,12 @@ def surroundings(text: str, span: tuple[int, int], *, before: int, after: int = 
 
 
 _OTHER_NAMES = Pattern(
-    r"(?:\b|_)(?:order|invoice|ticket|issue|case|part|serial|sku|item|ref(?:erence)?|tracking|parcel|shipment|isbn"
-    r"|issn|doi|ean|gtin|upc|model|lot|batch|commit|page|qty|quantity|amount|price|total|weight"
+    r"(?:\b|[_\x1f])(?:order|invoice|ticket|issue|case|part|serial|sku|item|ref(?:erence)?|tracking|parcel"
+    r"|shipment|isbn|issn|doi|ean|gtin|upc|model|lot|batch|commit|page|qty|quantity|amount|price|total|weight"
     r"|timestamp|created|updated|bestell[a-z]*|rechnung[a-z]*|artikel[a-z]*|auftrag[a-z]*|vorgang[a-z]*"
     r"|sendung[a-z]*|commande|facture|colis|pedido|factura|albar.n|zam.wieni[a-z]*|faktur[a-z]*|ordine|fattura"
     r"|bestelling|factuur|encomenda|fatura)"
-    r"(?:[ _-]?(?:id|no|nr|num|numbers?|n\xb0|numer|nummer|n[u\xfa]mero|at))?"
+    r"(?:[ _\x1f-]?(?:id|no|nr|num|numbers?|n\xb0|numer|nummer|n[u\xfa]mero|at))?"
     r"[.:]?(?: (?:is|was|ist|est|es|to|jest))?[\"']?[ \t]*[:=#>]{0,2}[ \t\[]*[\"'#]?$",
     ignore_case=True,
 )

@@ -50,7 +50,7 @@ _PREFILTERS = PatternSet(
         r"\)[ \t\r\n]*VALUES\b",
         r"[\"'](?:columns?|fields?|headers?|header_row|names)[\"'][ \t]*:[ \t\r\n]*\[",
         r"<(?:t[rhd]|dt|label|input|field|property|param|meta|attribute|b|strong|span)\b",
-        rf"(?:{CONTEXT_WORDS})[\w .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
+        rf"(?:{CONTEXT_WORDS})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
         rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{CONTEXT_WORDS})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
     ],
     ignore_case=True,

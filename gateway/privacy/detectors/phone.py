@@ -16,6 +16,7 @@ from gateway.privacy.detector import (
     digits_of,
     is_of_something_else,
     is_whole_token,
+    surroundings,
 )
 from gateway.privacy.detectors.phone_numbers import (
     is_international,
@@ -63,7 +64,7 @@ _ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
 _GROUP = re.compile(rb"[0-9]+")
 _OTHER_CHARS = re.compile(r"[^0-9 ./()+-]")
 """The first begins an extension."""
-_KEY = Pattern(r"(?:[\"'][ \t]*[:=]|[A-Za-z]_\w*[ \t]*:|\w=)[ \t]*[\"'\[(]?$")
+_KEY = Pattern(r"(?:[\"'][ \t]*[:=]|[A-Za-z][_\x1f][\w\x1f]*[ \t]*:|\w=)[ \t]*[\"'\[(]?$")
 """The name of a field right before a number that no word for telephones is in."""
 _MIN_GROUPS_WITH_CODE = 3
 _BARE_DIGITS = 11
@@ -224,7 +225,7 @@ def _confidence(text: str, start: int, end: int, form: _Form, words: _Words) -> 
         return max(found, PROBABLE) if is_like_north_american else found
     if form.digits >= _NATIONAL_DIGITS and _NORTH_AMERICAN.is_in(written):
         return LIKELY
-    before = context(text, (start, end), before=_LABEL_CHARS)
+    before = surroundings(text, (start, end), before=_LABEL_CHARS)
     if words.may_be_labelled and form.digits <= _MAX_NATIONAL:
         if LABEL.is_in(before):
             return LIKELY
@@ -261,7 +262,7 @@ def _national(text: str, start: int, end: int, form: _Form, words: _Words) -> fl
     count = sum(map(len, groups))
     if not _MIN_WITHOUT_WORD <= count <= _MAX_NATIONAL:
         return 0.0
-    is_key = _KEY.is_in(context(text, (start, end), before=_LABEL_CHARS))
+    is_key = _KEY.is_in(surroundings(text, (start, end), before=_LABEL_CHARS))
     if is_key and len(groups) == 1:
         return 0.0
     is_named = words.is_named and not is_key and WORD.is_in(context(text, (start, end), before=100, after=40))

@@ -57,11 +57,11 @@ NEXT = Pattern(
 )
 """What is between two numbers of a list."""
 DOCUMENT = Pattern(
-    r"(?:\b|_)(?:tax|vat|ust|ein|tin|itin|siren|siret|regist[a-z]*|company|steuer[a-z]*|st\.?-?nr|rut|nit|mst|nip"
+    r"(?:\b|[_\x1f])(?:tax|vat|ust|ein|tin|itin|siren|siret|regist[a-z]*|company|steuer[a-z]*|st\.?-?nr|rut|nit|mst|nip"
     r"|pesel|regon|idnr|zehut|gsis|sss|passport|reisepass|ssn|soc(?:ial)?|insurance|account|acct|konto|iban|plate"
     r"|kennzeichen|meid|imei|equipment|zip|postal|postcode|plz|cas|build|release|revision|version|abn|acn|nhs|bsn"
     r"|dni|nif|cif|cpf|cnpj|personnummer|identi[a-z]*|tribut[a-z]*|fiscal[a-z]*|employer|licen[cs]e|kunden[a-z]*"
-    r"|customer|member|policy|id)(?:[ _.-]{1,2}[a-z?]{1,14}){0,4}[.)]?(?:[ \t]is|,|\))?[\"'`]?"
+    r"|customer|member|policy|id)(?:[ _\x1f.-]{1,2}[a-z?]{1,14}){0,4}[.)]?(?:[ \t]is|,|\))?[\"'`]?"
     r"[ \t]*[:=>#]{0,2}[ \t\[(]*[\"'`]?$",
     ignore_case=True,
 )

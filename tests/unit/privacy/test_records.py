@@ -92,7 +92,7 @@ def test_telephones_as_people_write_them(text: str, value: str) -> None:
 
 OTHERS = [
     "order 068-3898-071890",
-    "09007-4447 zip",
+    "zip 09007-4447",
     "population 12 345 678",
     "584 - 093 - 4125 = x",
     "VAT ID is 01-6001843",
