@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[0-9]{6,}")
 _NO_VALUE = ("-", "$", "/")
 _COMMANDS = (
     rf"\bcurl{_ON}(?:-u|--user)[ =]?[ \t]*[\"']?[^\s:\"'$]+:([^\s\"'@$][^\s\"'@]{{3,}})",
-    rf"\b(?:https?|xh)[ \t](?:[^\n|;]*?[ \t])?(?:-a|--auth)[ =][\"']?[^\s:\"'$]+:([^\s\"'@$][^\s\"'@]{{3,}})",
+    r"\b(?:https?|xh)[ \t](?:[^\n|;]*?[ \t])?(?:-a|--auth)[ =][\"']?[^\s:\"'$]+:([^\s\"'@$][^\s\"'@]{3,})",
     # A value joined to its option, then behind a space.
     rf"\b(?:mysql\w*|mariadb\w*|sshpass|7z\w?|7za|unrar|rar|plink|pscp){_ON}-p{_V}",
     rf"\b(?:docker|podman|helm|oc|az|argocd|mongo\w*|ncftp\w*|twine|sshpass|plink|pscp|psftp|flyway|cf|nuget|skopeo|buildah|rabbitmqadmin)"
@@ -38,7 +38,7 @@ _COMMANDS = (
     rf"\bnet[ \t]+use[ \t]+(?:\S+[ \t]+){{1,2}}{_V}[ \t]+/user:",
     r"\bsqlplus\b[^\n/]*[ \t][\w.]+/([^\s\"'/$]{4,})@\w",
     rf"\becho[ \t]+(?:-n[ \t]+)?{_V}[ \t]*\|[ \t]*(?:sudo\b[^\n]{{0,40}}-\w*S|passwd\b[^\n]{{0,40}}--stdin|docker login|su\b)",
-    rf"\becho[ \t]+(?:-e[ \t]+)?[\"']?[^\s:\"'$]+:([^\s\"'$]{{4,64}})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
+    r"\becho[ \t]+(?:-e[ \t]+)?[\"']?[^\s:\"'$]+:([^\s\"'$]{4,64})[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
     rf"\bhtpasswd\b[ \t]+-\w*b\w*[ \t]+(?:-\w+[ \t]+)*\S+[ \t]+\S+[ \t]+{_V}",
     rf"\bopenssl{_ON}-pass(?:in|out)?[ \t]+[\"']?pass:{_V}",
     rf"\b(?:keytool|jarsigner){_ON}-(?:store|key|src\w{{0,5}}|dest\w{{0,5}})pass(?:word)?[ \t]+{_V}",
@@ -49,7 +49,7 @@ _COMMANDS = (
     rf"\bconfig[ \t]+(?:set[ \t]+)?\S*(?:_authToken|_password|_auth|pypi-token\S*|github-oauth\S*)[ \t=]+{_V}",
     rf"\bhttp-basic\S*[ \t]+\S+[ \t]+{_V}",
     rf"\bConvertTo-SecureString\b[ \t]+(?:-String[ \t]+)?{_V}",
-    rf"\bexpect\b[^\n]{{0,80}}assword[^\n]{{0,20}}\n[ \t]*send\b[ \t]+(?:--[ \t]+)?\"([^\"\n\\$]{{4,64}})",
+    r"\bexpect\b[^\n]{0,80}assword[^\n]{0,20}\n[ \t]*send\b[ \t]+(?:--[ \t]+)?\"([^\"\n\\$]{4,64})",
     # Any program, by the name of its option.
     rf"(?:^|[\s\"'`])--?(?:[a-z0-9]+-){{0,3}}(?:{LOGIN_WORDS}|pass(?:in|out)?|passphrase|sudo-pass)(?:[ \t]+|=){_V}",
 )
@@ -69,7 +69,7 @@ _DIRECTIVES = (
     r"\bjdbc:oracle:\w+:[\w.]+/([^@\s/]+)@",
     r"\bWIFI:[^\n]{0,120}?;P:([^;\n]{5,63});",
     # A text file of a firewall, WireGuard, a modem.
-    rf"^[ \t]*PrivateKey[ \t]*=[ \t]*([A-Za-z0-9+/]{{43}}=)[ \t]*$|^[ \t]*PresharedKey[ \t]*=[ \t]*([A-Za-z0-9+/]{{43}}=)[ \t]*$",
+    r"^[ \t]*PrivateKey[ \t]*=[ \t]*([A-Za-z0-9+/]{43}=)[ \t]*$|^[ \t]*PresharedKey[ \t]*=[ \t]*([A-Za-z0-9+/]{43}=)[ \t]*$",
 )
 _DIRECTIVE = Pattern("(?m)" + "|".join(_DIRECTIVES))
 

@@ -152,7 +152,7 @@ def arguments(text: str) -> Iterator[Match]:
         for at, literal in enumerate(_LITERAL.finditer(text, first, last)):
             start, end = literal.span(literal.lastindex or 0)
             value = text[start:end]
-            if at and (is_strong(value) or is_password(value) and not value.islower()):
+            if at and (is_strong(value) or (is_password(value) and not value.islower())):
                 yield secret_at(start, end, PROBABLE)
 
 
