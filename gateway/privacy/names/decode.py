@@ -99,7 +99,11 @@ def runs(at: NDArray[np.intp] | None, scored: Floats) -> Iterator[tuple[int, int
 def _is_whole(text: str, name: Name) -> bool:
     """Whether a name has the characters that its kind needs, and is no part of an e-mail address or a URL."""
     written = text[name.start : name.end]
-    if _DIGIT.search(written) is None if kind_of(name) == "ADDRESS" else _DIGIT.search(written):
+    has_digit = _DIGIT.search(written) is not None
+    if kind_of(name) == "ADDRESS":
+        if not has_digit or _CODE.search(written) or not _is_of_words(written):
+            return False
+    elif has_digit:
         return False
     before, behind = text[max(0, name.start - 1) : name.start], text[name.end : name.end + 1]
     if (before and before in _JOINTS) or (behind and behind in _JOINTS_BEHIND):
@@ -107,7 +111,16 @@ def _is_whole(text: str, name: Name) -> bool:
     return _LETTER.search(written) is not None
 
 
+def _is_of_words(written: str) -> bool:
+    """Whether an address has two words, one of them not in small letters; numbers of things have none."""
+    words = _WORD.findall(written)
+    return len(words) > 1 and any(not word.islower() for word in words)
+
+
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
+_WORD = re.compile(r"(?<![\w])[^\W\d_]{2,}")
+_CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{7}")
+"""A part of a hash or of a number of a thing."""
 _JOINTS = "@_/\\0123456789"
 """Marks right before a word that is a part of a longer one."""
 _JOINTS_BEHIND = "@_/\\=0123456789"
