@@ -76,7 +76,7 @@ def vocabulary_of(rows: Sequence[Labelled]) -> KnownWords:
     ends = FIXED + len(ordinary), FIXED + len(chosen) - len(telling), FIXED + len(chosen)
     for name in ("end3", "end2", "start3"):
         chosen += sort[name][: SIZES[name]]
-    return KnownWords({key: FIXED + at for at, key in enumerate(chosen)}, *ends)
+    return KnownWords({key: FIXED + at for at, key in enumerate(chosen)}, *ends, {})
 
 
 _WORD = re.compile(r"[^\W\d_]+|\d+|\n|[^\w\s]|_")

@@ -61,8 +61,10 @@ def read_network(data: bytes) -> Network:
     with np.load(BytesIO(data), allow_pickle=False) as arrays:
         keys = bytes(arrays["keys"]).decode("utf-8").split("\0")
         table = arrays["table"].astype(np.float32) * arrays["scale"].astype(np.float32)[:, None]
+        rows = {key: FIXED + at for at, key in enumerate(keys)}
+        ordinary, telling, parts = arrays["starts"].tolist()
         return Network(
-            KnownWords({key: FIXED + at for at, key in enumerate(keys)}, *arrays["starts"].tolist()),
+            KnownWords(rows, ordinary, telling, parts, remembered={}),
             table,
             *(
                 arrays[name].astype(np.float32)

@@ -48,6 +48,8 @@ class KnownWords(NamedTuple):
     """From this row on words say that a name is near, also in small letters."""
     parts: int
     """From this row on come parts of words."""
+    remembered: "dict[str, tuple[tuple[int, ...], int]]"
+    """Attributes of words that are in `rows`: of no others, since those may be private."""
 
 
 class Words(NamedTuple):
@@ -83,7 +85,7 @@ def read_words(text: str, vocabulary: KnownWords, *, is_all: bool = False) -> Wo
                 known = -1
             else:
                 known = len(roles)
-                rows, role = attributes(word, vocabulary)
+                rows, role = vocabulary.remembered.get(word) or _looked_up(word, vocabulary)
                 distinct += rows
                 distinct.append(_SPACE_ROW + (len(word) < len(token)))
                 roles.append(role)
@@ -104,6 +106,19 @@ def read_words(text: str, vocabulary: KnownWords, *, is_all: bool = False) -> Wo
             [0 if seen[token] < 0 else size for token, size in zip(tokens, sizes, strict=True)], times
         ).tolist()
     return Words(distinct, [*_EDGE, *ids, *_EDGE], roles, ends, sizes)
+
+
+_MOST_REMEMBERED = 16_384
+"""Words with their attributes, at most; each spelling of a word counts."""
+
+
+def _looked_up(word: str, vocabulary: KnownWords) -> tuple[tuple[int, ...], int]:
+    found = attributes(word, vocabulary)
+    if found[0][0] != EMPTY:
+        if len(vocabulary.remembered) >= _MOST_REMEMBERED:
+            vocabulary.remembered.clear()
+        vocabulary.remembered[word] = found
+    return found
 
 
 _SPACES = "".join(filter(str.isspace, map(chr, range(0x3001)))).replace("\n", "")

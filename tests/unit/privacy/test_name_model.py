@@ -17,7 +17,7 @@ from gateway.privacy.names.network import KINDS, SHA256, read_network, shipped_n
 from gateway.privacy.names.words import EMPTY, REACH, SLOTS, KnownWords, read_words
 from tests.support.detector_texts import found
 
-NO_WORDS = KnownWords({}, 0, 0, 0)
+NO_WORDS = KnownWords({}, 0, 0, 0, {})
 
 
 @pytest.mark.parametrize(
