@@ -105,25 +105,26 @@ def _is_whole(text: str, name: Name) -> bool:
             return False
     elif has_digit:
         return False
-    before, behind = text[max(0, name.start - 1) : name.start], text[name.end : name.end + 1]
-    if (before and before in _JOINTS) or (behind and behind in _JOINTS_BEHIND):
+    if _JOINED_BEFORE.search(text[max(0, name.start - 2) : name.start]):
+        return False
+    if _JOINED_BEHIND.match(text[name.end : name.end + 2]):
         return False
     return _LETTER.search(written) is not None
 
 
 def _is_of_words(written: str) -> bool:
-    """Whether an address has two words, one of them not in small letters; numbers of things have none."""
+    """Whether an address has two words, one of them with a capital; numbers of things have none."""
     words = _WORD.findall(written)
-    return len(words) > 1 and any(not word.islower() for word in words)
+    return len(words) > 1 and any(word[0].isupper() for word in words)
 
 
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w])[^\W\d_]{2,}")
 _CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{7}")
 """A part of a hash or of a number of a thing."""
-_JOINTS = "@_/\\0123456789"
-"""Marks right before a word that is a part of a longer one."""
-_JOINTS_BEHIND = "@_/\\=0123456789"
+_JOINED_BEFORE = re.compile(r"[@_/\\0-9]\Z|\w[.+]\Z")
+_JOINED_BEHIND = re.compile(r"[@_/\\=0-9]|[.+]\w")
+"""What stands around a part of a longer word, such as an e-mail address or a path."""
 
 
 def kind_of(name: Name) -> str:

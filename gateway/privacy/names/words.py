@@ -72,7 +72,8 @@ _EDGE = [0] * REACH
 
 def read_words(text: str, vocabulary: KnownWords, *, is_all: bool = False) -> Words | None:
     """Return the words of a text, or nothing where no word is of interest unless all are asked for."""
-    tokens = _TOKEN.findall(text)
+    # Spaces at the end are of no token: each of them would be tried as the beginning of one.
+    tokens = _TOKEN.findall(text.rstrip())
     seen: dict[str, int] = {}
     distinct, roles = [EMPTY] * SLOTS, [_OTHER]
     ids: list[int] = []

@@ -101,7 +101,7 @@ def test_a_text_is_encoded_once_in_a_block_and_forgotten_behind_it() -> None:
 def test_many_paragraphs_are_judged(line: str) -> None:
     """A text of thousands of tiny paragraphs is not restricted for want of time."""
     steps = _calls(PrivacyScorer(PrivacyPolicy(), clock=FakeClock()), (line * 30_000)[:60_000])
-    assert steps < 24 * 60_000 / len(line)
+    assert steps < 32 * 60_000 / len(line)
 
 
 def _calls(scorer: PrivacyScorer, text: str) -> int:
