@@ -111,7 +111,7 @@ STAYS: dict[str, Request] = {
     "an invisible mark inside": request_of("write to jane.roe\u200b@example.org."),
     "the value stands elsewhere": request_of("greet [PERSON:zed qu], in short [person:zed qu]."),
     "unsure": request_of("greet [PERSON: jane roe ] and (PERSON: al li )."),
-    "a word of the name stands elsewhere": request_of("greet [PERSON: jane roe ], for jane likes tea."),
+    "a word of the name stands elsewhere": request_of("greet [PERSON: qorv roe ], for qorv likes tea."),
     "overlaps": request_of("greet PERSONBEGIN al jane.PERSONENDroe@example.org."),
     "is something else as well": request_of("greet [PERSON: jane [NATIONAL_ID:77 123] roe ]."),
     "found only after the first was masked": request_of(
