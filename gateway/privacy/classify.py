@@ -52,13 +52,16 @@ def class_of(
     score: float, evidence: Mapping[str, Evidence], scale: Scale, hint: PrivacyClass | None
 ) -> tuple[PrivacyClass, str]:
     """Return the class and its reason: the highest of the score's class, floors, MANY, and hint."""
-    confident = {kind: found.confident for kind, found in evidence.items() if found.confident}
-    reasons = [
-        (scale.floors[kind], _floor_reason(kind)) for kind in sorted(confident) if kind in scale.floors
-    ]
-    reasons.append((_class_of_score(score, scale.classes), "score" if evidence else "nothing found"))
-    class_, reason = max(reasons, key=lambda pair: pair[0])
-    many = sorted(kind for kind, distinct in confident.items() if distinct >= MANY)
+    confident = sorted(kind for kind, found in evidence.items() if found.confident)
+    class_, reason = PrivacyClass.PUBLIC, ""
+    for kind in confident:
+        floor = scale.floors.get(kind)
+        if floor is not None and (floor > class_ or not reason):
+            class_, reason = floor, _floor_reason(kind)
+    of_score = _class_of_score(score, scale.classes)
+    if of_score > class_ or not reason:
+        class_, reason = of_score, "score" if evidence else "nothing found"
+    many = [kind for kind in confident if evidence[kind].confident >= MANY]
     if many and class_ < PrivacyClass.RESTRICTED:
         class_, reason = PrivacyClass(class_ + 1), f"many {many[0]}"
     if hint is not None and hint > class_:

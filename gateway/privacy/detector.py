@@ -45,13 +45,23 @@ class Detector(Protocol):
 
 
 @runtime_checkable
-class NumberDetector(Detector, Protocol):
-    """A detector with a prefilter: one pass over a text decides for all of them which ones to run."""
+class PrefilteredDetector(Detector, Protocol):
+    """A detector with a prefilter: one pass over a text decides for all of them which ones to run.
+
+    A detector, with a prefilter or without, may also have `min_digits`: a text with fewer ASCII digits has no
+    finding. It is 1 for one with a prefilter, and else 0, where it is not said.
+    """
 
     @property
     def prefilter(self) -> str:
-        """A case-insensitive pattern for `as_data`; a text without a digit and a match has no finding."""
+        """A case-insensitive pattern for `as_data`; a text without a match has no finding."""
         ...
+
+
+def min_digits_of(detector: Detector) -> int:
+    """Return the least digits of a text in which a detector may find something."""
+    least: int = getattr(detector, "min_digits", int(isinstance(detector, PrefilteredDetector)))
+    return least
 
 
 _NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))

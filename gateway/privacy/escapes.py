@@ -14,13 +14,16 @@ _JOINT = r"(?:20|2[89Ff]|[aA]0)"
 """Codes of a space, a bracket and a slash, which mostly separate other things."""
 _FORM = r"[A-Za-z0-9_\]]=[0-9A-Z%()]{2,12}\+[0-9A-Z(%]"
 """A space in a field of a form."""
-_ESCAPED = Pattern(
+_ESCAPES = (
     rf"(?:%(?:25){{0,2}}|\\u00|\\x){_WITHIN}|%25(?:25)?[0-9A-Fa-f]{{2}}"
     rf"|[0-9](?:%(?:25){{0,2}}|\\u00|\\x){_JOINT}[0-9A-Z%\\(]|[0-9)]&(?:nbsp|#32|#160|#[xX]20|#[xX][aA]0);[0-9A-Z(]"
     r"|&#0{0,4}(?:4[0135-9]|5[0-7]|6[4-9]|[789][0-9]|1[01][0-9]|12[0-2]);"
     rf"|&#[xX]0{{0,4}}{_WITHIN};|&(?:commat|plus|period|hyphen|dash|lowbar);"
     rf"|{_FORM}"
 )
+_ESCAPED = Pattern(_ESCAPES)
+ESCAPE_PREFILTER = f"(?-i:{_ESCAPES})"
+"""A pattern of each text that `unescaped` changes."""
 _CHARACTER = re.compile(
     r"(?:%(?:25){0,2}|\\u00|\\x)([2-7][0-9A-Fa-f]|[aA]0)|&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|[a-z]{2,8});"
     r"|(?<=[0-9A-Z)])\+(?=[0-9A-Z(])"

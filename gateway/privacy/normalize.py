@@ -5,12 +5,11 @@ import sys
 import unicodedata
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
-from gateway.privacy.detector import digits_in, paragraphs
+from gateway.privacy.detector import paragraphs
 
 _SPACES = [0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000]
 _DASHES = [
@@ -70,16 +69,19 @@ class OwnText(NamedTuple):
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NormalText:
+class NormalText(NamedTuple):
     """A text for detectors, with the original offset of each character (None: unchanged)."""
 
-    text: str = field(repr=False)
-    offsets: tuple[int, ...] | None = field(default=None, repr=False)
+    text: str
+    offsets: tuple[int, ...] | None = None
     is_of_fields: bool = False
     """Whether only field names were changed, which matters only to detectors with context words."""
-    cells: tuple["OwnText", ...] = field(default=(), repr=False)
+    cells: tuple["OwnText", ...] = ()
     """The cells of tables, in order; a number in one is judged by its own head, not by its neighbours."""
+
+    def __repr__(self) -> str:
+        """Return its length: a request's text is in no log and no error."""
+        return f"NormalText({len(self.text)} characters)"
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the span in the original of a non-empty span in `text`.
@@ -124,14 +126,17 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     return NormalText("".join(pieces), tuple(origins), is_of_fields=is_of_fields)
 
 
-_MIN_SPELLED = 9
 _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")
 """Digits one by one, as in dictation; 9 to 31 of them, the lengths of known numbers."""
+SPELLED_PREFILTER = r"\d(?: \d){8}|\d(?:\.\d){8}|\d(?:-\d){8}"
+"""A pattern of each text that `spelled` changes."""
+SPELLED_DIGITS = 9
+"""The least digits of a text that `spelled` changes."""
 
 
 def spelled(normal: NormalText) -> NormalText | None:
     """Return the paragraphs with digits one by one, with these digits joined; None if there are none."""
-    if digits_in(normal.text) < _MIN_SPELLED or not _SPELLED.is_in(normal.text):
+    if not _SPELLED.is_in(normal.text):
         return None
     pieces: list[str] = []
     origins: list[int] = []

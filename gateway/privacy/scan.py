@@ -12,12 +12,8 @@ from gateway.domain.privacy import Entities, Finding
 from gateway.domain.text.search_budget import SearchOverTime
 from gateway.privacy.classify import CONFIDENT
 from gateway.privacy.detector import Detector, Match
-from gateway.privacy.escapes import unescaped
 from gateway.privacy.examples import Allowed
-from gateway.privacy.named import named_values
-from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText, normalise, parted, spelled
-from gateway.privacy.other_scripts import in_english
-from gateway.privacy.split_words import fields_as_words
+from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText
 
 MAX_CONFIDENT = 256
 """Matches of one detector in one request from CONFIDENT on; then it stops. More than can be masked."""
@@ -27,11 +23,6 @@ MAX_DOUBTFUL = 2048
 A further one is kept only if its confidence is the highest so far, so the class is the same. A match that is
 not kept is not masked, and a masked text in which it is still found is not sent.
 """
-
-_WITHOUT_WORDS = frozenset(
-    {"SECRET", "EMAIL", "PERSON", "ADDRESS", "LOCATION", "ORG", "CRYPTO", "IP", "MAC", "URL"}
-)
-"""Types for which field names add no confidence, or whose detector reads such names itself."""
 
 
 class Located(NamedTuple):
@@ -48,88 +39,124 @@ class Found(NamedTuple):
 
     match: Match
     value: str
+    """Empty where it is not sure."""
 
 
 class ScanFailed(Exception):
     """A part of the request could not be scanned; the message holds no text of the request."""
 
 
-class DetectorRun:
-    """One detector's scan of one string; stops after MAX_CONFIDENT matches, when the verdict is certain."""
+class DetectorRun(NamedTuple):
+    """What one detector found in one string."""
 
-    def __init__(self, detector: Detector, *, allowed: Allowed) -> None:
-        self.detector = detector
+    found: Sequence[Found]
+    is_full: bool
+    """Whether it stopped after MAX_CONFIDENT matches, when the verdict is certain; others may be missing."""
+
+
+_NOTHING = DetectorRun((), is_full=False)
+
+
+def run_detector(
+    detector: Detector,
+    variants: Sequence[NormalText],
+    text: str,
+    allowed: Allowed,
+    cells: Sequence[OwnText] = (),
+) -> DetectorRun:
+    """Run a detector over variants of a text.
+
+    Returns its matches, with offsets in the text, without overlaps within a type, and without the values
+    that are allowed. Those within `cells` of tables are as sure as they are in their cell alone.
+    """
+    try:
+        kept = _kept(detector, variants, text, allowed)
+        if kept is None:
+            return _NOTHING
+        found = _without_overlaps(kept.found) if len(kept.found) > 1 else kept.found
+        if cells:
+            found = _as_cells(detector, found, cells)
+    except SearchOverTime:
+        raise
+    except Exception:  # noqa: BLE001 - after any error of a detector the text is not fully scanned.
+        raise ScanFailed(f"detector {name_of(detector)} failed") from None
+    if allowed:
+        found = [
+            one for one in found if not allowed.covers(text[one.match.start : one.match.end], one.match.type)
+        ]
+    return DetectorRun(found, kept.is_full)
+
+
+def _kept(detector: Detector, variants: Sequence[NormalText], text: str, allowed: Allowed) -> "_Kept | None":
+    """Return what is kept of a detector's matches; None where there are none."""
+    kept = None
+    for normal in variants:
+        for match in detector.find(normal.text):
+            _check(match, detector, normal.text)
+            if kept is None:
+                kept = _Kept(text, allowed)
+            kept.add(match, normal)
+            if kept.is_full:
+                return kept
+    return kept
+
+
+def _as_cells(detector: Detector, found: Sequence[Found], cells: Sequence[OwnText]) -> list[Found]:
+    """Return the matches, those within a cell of a table as sure as they are in that cell alone."""
+    starts = [cell.start for cell in cells]
+    own: dict[int, dict[str, float]] = {}
+    kept = []
+    for one in found:
+        at = bisect_right(starts, one.match.start) - 1
+        if at < 0 or one.match.end > cells[at].end:
+            kept.append(one)
+            continue
+        if at not in own:
+            own[at] = {}
+            for match in (each for text in cells[at].texts for each in detector.find(text)):
+                own[at][match.type] = max(match.confidence, own[at].get(match.type, 0.0))
+        confidence = min(one.match.confidence, own[at].get(one.match.type, 0.0))
+        if confidence:
+            kept.append(one._replace(match=one.match._replace(confidence=confidence)))
+    return kept
+
+
+class _Kept:
+    """The matches of one detector in one string, as many as are kept."""
+
+    __slots__ = ("_allowed", "_doubtful_left", "_highest", "_left", "_text", "found", "is_full")
+
+    def __init__(self, text: str, allowed: Allowed) -> None:
+        self.found: list[Found] = []
+        self.is_full = False
+        self._text = text
         self._allowed = allowed
-        self._left = MAX_CONFIDENT
-        self._doubtful_left = MAX_DOUBTFUL
+        self._left, self._doubtful_left = MAX_CONFIDENT, MAX_DOUBTFUL
         self._highest: dict[str, float] = {}
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the scan stopped, so that matches may be missing."""
-        return self._left <= 0
-
-    def find(self, variants: Sequence[NormalText], text: str) -> list[Found]:
-        """Return the matches in one text, with offsets in the original, without overlaps within a type."""
-        found: list[Found] = []
-        try:
-            for normal in variants:
-                if self.is_full or (normal.is_of_fields and _WITHOUT_WORDS.issuperset(self.detector.types)):
-                    continue
-                for match in self.detector.find(normal.text):
-                    _check(match, self.detector, normal.text)
-                    start, end = normal.span(match.start, match.end)
-                    if start == NO_OFFSET or not self._is_reported(match, text[start:end]):
-                        continue
-                    value = distinct(normal.text[match.start : match.end])
-                    found.append(Found(Match(match.type, start, end, match.confidence), value))
-                    self._left -= match.confidence >= CONFIDENT and not self._allowed.covers(
-                        text[start:end], match.type
-                    )
-                    if self.is_full:
-                        break
-        except SearchOverTime:
-            raise
-        except Exception:  # noqa: BLE001 - after any error of a detector the text is not fully scanned.
-            raise ScanFailed(f"detector {name_of(self.detector)} failed") from None
-        found = _without_overlaps(found) if len(found) > 1 else found
-        cells = [cell for normal in variants for cell in normal.cells]
-        if found and cells and not _WITHOUT_WORDS.issuperset(self.detector.types):
-            found = self._as_cells(found, cells)
-        if not self._allowed:
-            return found
-        return [one for one in found if not self._is_allowed(one.match, text)]
-
-    def _is_allowed(self, match: Match, text: str) -> bool:
-        return self._allowed.covers(text[match.start : match.end], match.type)
-
-    def _as_cells(self, found: Sequence[Found], cells: Sequence[OwnText]) -> list[Found]:
-        """Return the matches, those within a cell of a table as sure as they are in that cell alone."""
-        starts = [cell.start for cell in cells]
-        own: dict[int, dict[str, float]] = {}
-        kept = []
-        for one in found:
-            at = bisect_right(starts, one.match.start) - 1
-            if at < 0 or one.match.end > cells[at].end:
-                kept.append(one)
-                continue
-            if at not in own:
-                own[at] = {}
-                for match in (each for text in cells[at].texts for each in self.detector.find(text)):
-                    own[at][match.type] = max(match.confidence, own[at].get(match.type, 0.0))
-            confidence = min(one.match.confidence, own[at].get(one.match.type, 0.0))
-            if confidence:
-                kept.append(one._replace(match=one.match._replace(confidence=confidence)))
-        return kept
-
-    def _is_reported(self, match: Match, written: str) -> bool:
-        if match.confidence >= CONFIDENT or self._allowed.covers(written, match.type):
-            return True
-        self._doubtful_left -= 1
-        if self._doubtful_left < 0 and match.confidence <= self._highest.get(match.type, -1.0):
-            return False
-        self._highest[match.type] = max(match.confidence, self._highest.get(match.type, -1.0))
-        return True
+    def add(self, match: Match, normal: NormalText) -> None:
+        """Keep a match in a variant, if it may change the verdict."""
+        kind, start, end, confidence = match
+        is_sure = confidence >= CONFIDENT
+        is_too_many = not is_sure and self._doubtful_left <= 0 and confidence <= self._highest.get(kind, -1.0)
+        if is_too_many and not self._allowed:
+            return
+        value = distinct(normal.text[start:end]) if is_sure else ""
+        if normal.offsets is not None:
+            start, end = normal.span(start, end)
+            if start == NO_OFFSET:
+                return
+            match = Match(kind, start, end, confidence)
+        if not (self._allowed and self._allowed.covers(self._text[start:end], kind)):
+            if is_sure:
+                self._left -= 1
+                self.is_full = self._left <= 0
+            elif is_too_many:
+                return
+            else:
+                self._doubtful_left -= 1
+                self._highest[kind] = max(confidence, self._highest.get(kind, -1.0))
+        self.found.append(Found(match, value))
 
 
 def with_entities(
@@ -174,32 +201,6 @@ def _is_as_confident(other: Located, match: Match, string: int) -> bool:
         and match.start < other.match.end
         and other.match.confidence >= match.confidence
     )
-
-
-def variants_of(text: str) -> tuple[NormalText, ...]:
-    """Return the normalised text, and the variants that make more data visible to detectors.
-
-    The variants join digits that are written one by one, split field names into words, put the name of a
-    value before it, translate words of other scripts into English, unescape characters, and split words at
-    invisible marks.
-    """
-    try:
-        normal = normalise(text)
-    except UnicodeEncodeError:
-        raise ScanFailed("text cannot be read") from None
-    try:
-        english = in_english(normal)
-        further = (
-            spelled(normal),
-            fields_as_words(normal),
-            named_values(english or normal),
-            english,
-            unescaped(normal),
-            parted(text),
-        )
-    except MemoryError:
-        raise ScanFailed("names of values could not be searched") from None
-    return (normal, *(variant for variant in further if variant is not None))
 
 
 def _check(match: Match, detector: Detector, text: str) -> None:

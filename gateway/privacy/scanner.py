@@ -4,29 +4,29 @@ What was found in a string is its summary, which holds no text. A summary that i
 """
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from secrets import token_bytes
 from typing import NamedTuple
 
 from gateway.clock import Clock, Deadline
 from gateway.domain.strings import RequestString
-from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.domain.text.search_budget import SearchBudget, SearchOverTime, bounded
 from gateway.privacy.classify import CONFIDENT
-from gateway.privacy.detector import Detector, Match, NumberDetector, digits_in
+from gateway.privacy.detector import Detector, Match
 from gateway.privacy.examples import Allowed
 from gateway.privacy.normalize import NormalText
+from gateway.privacy.prefilters import Prefilters
 from gateway.privacy.question_context import Questions
 from gateway.privacy.scan import (
     MAX_CONFIDENT,
     MAX_DOUBTFUL,
-    DetectorRun,
     Found,
     Located,
     ScanFailed,
-    variants_of,
+    run_detector,
 )
+from gateway.privacy.variants import variants_of
 
 CHARS_PER_MS = 2048
 _HASH_BYTES = 8
@@ -85,11 +85,7 @@ class Scanner:
         self._limit_ms = limit_ms
         self._clock = clock
         self._value_key = value_key or token_bytes(16)
-        number_detectors = [each for each in detectors if isinstance(each, NumberDetector)]
-        self._prefilter_of = [
-            number_detectors.index(each) if each in number_detectors else None for each in detectors
-        ]
-        self._prefilters = PatternSet([each.prefilter for each in number_detectors], ignore_case=True)
+        self._prefilters = Prefilters(detectors)
         self._questions = Questions(detectors)
 
     def scan(
@@ -134,7 +130,9 @@ class Scanner:
         located: list[Located] = []
         summaries: list[Summary | None] = []
         named = _NONE
-        last_message = max((at for at, each in enumerate(strings) if each.message_index >= 0), default=0)
+        last_message = len(strings) - 1
+        while last_message > 0 and strings[last_message].message_index < 0:
+            last_message -= 1
         for at, string in enumerate(strings):
             asked = named if named and is_answerable(string) else _NONE
             summary = known[at] if known else None
@@ -164,23 +162,28 @@ class Scanner:
         text = string.text
         if string.is_id and text.startswith(_CALL):
             text = _NOT_CALL + text.removeprefix(_CALL)
-        variants = variants_of(text)
+        variants = _variants_of(text)
         is_open = is_cached and is_answerable(string) and self._questions.has_answers(variants)
         answers = self._questions.answers(asked, variants) if asked else {}
         found: list[tuple[int, Match, bytes]] = []
         full = []
-        for index in self._worth_running(variants, answers):
+        cells = [cell for variant in variants for cell in variant.cells]
+        for index, those in self._runs(variants, answers):
             if index in skipped:
                 continue
-            run = DetectorRun(self.detectors[index], allowed=self._allowed)
-            those = (*variants, answers[index]) if index in answers else variants
-            matches = run.find(those, text)
+            matches, is_full = run_detector(
+                self.detectors[index],
+                those,
+                text,
+                self._allowed,
+                () if self._prefilters.is_without_words(index) else cells,
+            )
             if matches:
                 if string.is_opaque:
                     matches = _not_coded(matches, text)
-                found += ((index, each.match, self._value_of(each)) for each in matches)
-            if run.is_full:
-                full.append(index)
+                found += [(index, each.match, self._value_of(each)) for each in matches]
+                if is_full:
+                    full.append(index)
             if deadline.has_passed(self._clock):
                 raise SearchOverTime
         return Summary(
@@ -194,24 +197,28 @@ class Scanner:
     def _value_of(self, found: Found) -> bytes:
         return self.hash(found.value) if found.match.confidence >= CONFIDENT else b""
 
+    def _runs(
+        self, variants: Sequence[NormalText], answers: Mapping[int, NormalText]
+    ) -> Iterable[tuple[int, Sequence[NormalText]]]:
+        try:
+            return self._prefilters.worth_running(variants, answers)
+        except MemoryError:
+            raise ScanFailed("prefilters of detectors could not be searched") from None
+
     def _named_in(self, variants: Sequence[NormalText]) -> frozenset[int]:
         try:
             return self._questions.named_in(variants)
         except MemoryError:
             raise ScanFailed("questions could not be searched") from None
 
-    def _worth_running(self, variants: Sequence[NormalText], answers: Container[int]) -> Iterator[int]:
-        """Yield the indexes of the detectors whose prefilter matches a variant, or that have none."""
-        seen: set[int] = set()
-        for variant in variants:
-            if digits_in(variant.text):
-                try:
-                    seen.update(self._prefilters.matching(as_data(variant.text)))
-                except MemoryError:
-                    raise ScanFailed("prefilters of detectors could not be searched") from None
-        for index, prefilter in enumerate(self._prefilter_of):
-            if prefilter is None or prefilter in seen or index in answers:
-                yield index
+
+def _variants_of(text: str) -> Sequence[NormalText]:
+    try:
+        return variants_of(text)
+    except UnicodeEncodeError:
+        raise ScanFailed("text cannot be read") from None
+    except MemoryError:
+        raise ScanFailed("variants of a text could not be searched") from None
 
 
 def is_answerable(string: RequestString) -> bool:

@@ -171,15 +171,16 @@ def _reported(
 ) -> list[Finding]:
     # A path of one part sorts behind that of another by the order of the strings.
     reported = [one for one in located if one.match.confidence >= report_at]
-    reported.sort(
-        key=lambda one: (
-            strings[one.string].message_index,
-            one.string,
-            one.match.start,
-            one.match.end,
-            one.match.type,
+    if len(reported) > 1:
+        reported.sort(
+            key=lambda one: (
+                strings[one.string].message_index,
+                one.string,
+                one.match.start,
+                one.match.end,
+                one.match.type,
+            )
         )
-    )
     return [
         Finding(
             type=one.match.type,

@@ -38,23 +38,22 @@ _FIELD = Pattern(
     r"\b(?:[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])|[A-Za-z]+_[A-Za-z])[A-Za-z_]*(?:_?\d{1,2})?\b"
     rf"|\b(?:[A-Za-z]{{4,}}|[A-Z]{{3}})_?\d{{1,2}}\b|\b[A-Za-z_]{{3,30}}\d{{3,}}\b|{_LITERAL}"
 )
-_PREFILTER = Pattern(
+FIELD_PREFILTER = (
     rf"\b(?:[A-Za-z]+_)*(?:{NUMBER_WORDS})[a-z]*(?:_[a-z]|_?\d{{1,2}}\b|\d{{3}})|[a-z]_(?:{NUMBER_WORDS})"
-    rf"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+\d{{0,2}}\b|\b{_CAPITALS}|{_LITERAL})",
-    ignore_case=True,
+    rf"|(?-i:\b[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+\d{{0,2}}\b|\b{_CAPITALS}|{_LITERAL})"
 )
+"""A case-insensitive pattern of each text that `fields_as_words` changes."""
+_PREFILTER = Pattern(FIELD_PREFILTER, ignore_case=True)
 _CAMEL = Pattern(rf"\b(?:[A-Za-z]?[a-z]+(?:[A-Z][a-z]+|[A-Z]{{2,6}})+|{_CAPITALS}[A-Za-z]*)\b")
 _NAMES = Pattern(rf"(?:^| )(?:{NUMBER_WORDS})", ignore_case=True)
 _MIN_PART = 2
-_MIN_DIGITS = 4
+FIELD_DIGITS = 4
 """The least digits in a line and the next; with fewer there is no value to name."""
 
 
 def fields_as_words(normal: NormalText) -> NormalText | None:
     """Return the lines with field names, split into words, and the line after each; None without one."""
     text = normal.text
-    if digits_in(text) < _MIN_DIGITS or not _PREFILTER.is_in(text):
-        return None
     pieces: list[str] = []
     origins: list[int] = []
     seen: dict[str, list[tuple[int, bool]]] = {}
@@ -80,13 +79,13 @@ def _lines_with_fields(text: str) -> Iterator[tuple[int, int]]:
     place = _PREFILTER.place(encoded, 0)
     while place is not None:
         if place[0] >= end:
-            if digits_in(text[start:end]) >= _MIN_DIGITS:
+            if digits_in(text[start:end]) >= FIELD_DIGITS:
                 yield start, end
             start = text.rfind("\n", 0, place[0]) + 1
         line = _end_of_line(text, place[1])
         end = _end_of_line(text, line + 1)
         place = _PREFILTER.place(encoded, line) if line < len(text) else None
-    if digits_in(text[start:end]) >= _MIN_DIGITS:
+    if digits_in(text[start:end]) >= FIELD_DIGITS:
         yield start, end
 
 

@@ -33,6 +33,7 @@ from gateway.privacy import classify as verdict
 from gateway.privacy import scan as search
 from gateway.privacy import scanner as scanning
 from gateway.privacy import scorer as scoring
+from gateway.privacy import variants
 from gateway.privacy.masking import masker as judge
 from gateway.privacy.masking import places
 from gateway.privacy.masking.restore import Restorer
@@ -250,7 +251,7 @@ def _forgiving(found: Any) -> Any:
         try:
             return found(*args)
         except search.ScanFailed:
-            return []
+            return search.DetectorRun((), is_full=False)
 
     return wrapped
 
@@ -353,8 +354,8 @@ STRINGS = {
 }
 """What is scanned beside the content of messages, by its paths."""
 GUARDS: Sequence[Guard] = (
-    Guard(name="a detector that fails closes the verdict", where="scan.DetectorRun.find",
-          remove=_wrapped(search.DetectorRun, "find", _forgiving)),
+    Guard(name="a detector that fails closes the verdict", where="scan.run_detector",
+          remove=_wrapped(scanning, "run_detector", _forgiving)),
     Guard(name="a match is checked", where="scan._check",
           remove=_set(search, "_check", lambda *_: None)),
     Guard(name="detectors over time close the verdict", where="scanner.Scanner.scan",
@@ -384,7 +385,7 @@ GUARDS: Sequence[Guard] = (
     Guard(name="floors, score, many and hint together", where="classify.class_of",
           remove=_set(scoring, "class_of", _restricted_is_public)),
     Guard(name="disguises are undone", where="normalize.normalise",
-          remove=_set(search, "normalise", NormalText)),
+          remove=_set(variants, "normalise", NormalText)),
     Guard(name="the clearance filter", where="routing._refuse",
           remove=_set(routing, "_refuse", lambda *_, **__: None)),
     Guard(name="dispatch walks the chain only", where="chain.Chain._turns",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import re2
 
-from gateway.domain.text.search_budget import count_candidate
+from gateway.domain.text.search_budget import count_candidate, encoded_texts
 
 _ANYWHERE = re2._Anchor.UNANCHORED
 """The argument of RE2's wrapper for a search; see `Pattern`."""
@@ -88,8 +88,17 @@ A card track begins with %B and its number (ISO/IEC 7813).
 
 
 def as_data(text: str) -> bytes:
-    """Return a text in the encoding of data patterns: an underscore or an escape separates values."""
-    return without_escapes(text).replace(b"_", _UNIT_SEPARATOR)
+    """Return a text in the encoding of data patterns: an underscore or an escape separates values.
+
+    Most detectors ask for it: within a bounded search it is made once for each text.
+    """
+    known = encoded_texts()
+    if known is None:
+        return without_escapes(text).replace(b"_", _UNIT_SEPARATOR)
+    data = known.get(text)
+    if data is None:
+        data = known[text] = without_escapes(text).replace(b"_", _UNIT_SEPARATOR)
+    return data
 
 
 def without_escapes(text: str) -> bytes:
@@ -132,13 +141,17 @@ class PatternSet:
         # RE2 also returns no match if it runs out of memory; a pattern that always matches shows which.
         self._always = self._set.Add(b"")
         self._set.Compile()
+        # Below the wrapper, as in `Pattern`.
+        self._match = self._set._set.Match
 
     def matching(self, text: str | bytes) -> list[int]:
         """Return the indexes in `sources` of the patterns that match, in order; raises MemoryError."""
-        found = set(self._set.Match(as_seen(text)) or ())
-        if self._always not in found:
+        encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
+        found: list[int] = self._match(encoded)
+        found.sort()
+        if not found or found.pop() != self._always:
             raise MemoryError("RE2 ran out of memory for a set of patterns")
-        return sorted(found - {self._always})
+        return found
 
 
 def _options(*, ignore_case: bool) -> re2.Options:

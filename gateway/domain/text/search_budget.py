@@ -1,8 +1,8 @@
 """A time limit on searches of untrusted text, checked inside their loops."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
+from types import TracebackType
 
 CANDIDATES_A_LOOK = 128
 """Candidates between two checks of the clock: a detector takes up to 10 microseconds for each."""
@@ -30,22 +30,34 @@ class SearchBudget:
 
 class _Running(threading.local):
     budget: SearchBudget | None = None
+    encoded: MutableMapping[str, bytes] | None = None
 
 
 _running = _Running()
 
 
-@contextmanager
-def bounded(budget: SearchBudget) -> Iterator[None]:
+class bounded:  # noqa: N801 - Used as a function, and quicker than a generator.
     """Count the candidates of all searches of this thread in the block; they raise SearchOverTime."""
-    before, _running.budget = _running.budget, budget
-    try:
-        yield
-    finally:
-        _running.budget = before
+
+    def __init__(self, budget: SearchBudget) -> None:
+        self._budget = budget
+
+    def __enter__(self) -> None:
+        self._before = _running.budget, _running.encoded
+        _running.budget, _running.encoded = self._budget, {}
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        _running.budget, _running.encoded = self._before
 
 
 def count_candidate() -> None:
     """Count one candidate of the running search, if it is bounded; raises SearchOverTime."""
     if (budget := _running.budget) is not None:
         budget.take()
+
+
+def encoded_texts() -> MutableMapping[str, bytes] | None:
+    """Return what the searches of the running block have encoded, which its end forgets; None outside."""
+    return _running.encoded

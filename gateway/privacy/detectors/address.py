@@ -89,12 +89,13 @@ class AddressDetector:
     """Finds postal addresses that contain a number; a street alone is not private."""
 
     types = ("ADDRESS",)
+    min_digits = 1
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses; adjacent parts of one address are one match."""
         yield from record_matches(text, "ADDRESS")
         # One search of the whole text costs much less than one of each paragraph.
-        if not digits_in(text) or not _PRESENT.matching(_shown(text)):
+        if not _PRESENT.matching(_shown(text)):
             return
         for offset, paragraph in paragraphs(text):
             count_candidate()

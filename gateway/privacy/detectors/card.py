@@ -60,7 +60,10 @@ class CardDetector:
     """Finds payment card numbers, plain or in their usual groups."""
 
     types = ("CREDIT_CARD",)
-    prefilter = r"\d{4}(?:[ \t.\x1f/-]{0,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{0,3}\d{6}|\d\d(?:[ -]\d\d){7}"
+    prefilter = (
+        r"\d{12}|\d{4}(?:[ \t.\x1f/-]{1,3}\d{4}){2}|\d{4}[ \t.\x1f/-]{1,3}\d{6}[ \t.\x1f/-]{1,3}\d{4}"
+        r"|\d\d(?:[ -]\d\d){7}|\d{6} \d{10}|\d{8} \d{8}"
+    )
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers with a valid prefix, length and check digit."""

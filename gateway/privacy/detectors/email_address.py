@@ -34,6 +34,8 @@ class EmailDetector:
     """Finds e-mail addresses."""
 
     types = ("EMAIL",)
+    prefilter = r"@| at [a-z0-9.-]+ dot |[\[({] ?at ?[\])}]"
+    min_digits = 0
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses in `text`."""

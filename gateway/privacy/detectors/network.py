@@ -67,6 +67,8 @@ class IpDetector:
     """Finds IP addresses of both versions, with their mask or zone."""
 
     types = ("IP",)
+    prefilter = r"\d\.\d{1,3}\.\d{1,3}\.\d|::|(?:[0-9A-F]{0,4}:){7}"
+    min_digits = 0
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses that the standard library accepts."""
@@ -164,6 +166,8 @@ class MacDetector:
     """Finds hardware addresses (EUI-48)."""
 
     types = ("MAC",)
+    prefilter = r"[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}"
+    min_digits = 0
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses except all zeros and all ones."""
@@ -184,6 +188,8 @@ class UrlDetector:
     """Finds web addresses; the secret detector finds logins in them."""
 
     types = ("URL",)
+    prefilter = r"://|www\."
+    min_digits = 0
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the addresses without trailing punctuation of the sentence."""

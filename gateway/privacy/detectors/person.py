@@ -40,6 +40,8 @@ _CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
 # A question mark represents a letter outside Latin-1.
 _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
 _OPENING = "\"'([{<*>-"
+_CAPITALISED = re.compile(r"[A-Z\"'(\[{<*>\x80-\U0010ffff-](?<![^ ].)[^ ]*", re.DOTALL)
+"""What may begin a name: behind a space, a capital, an opening mark or a letter that may be one."""
 _CLOSING = "\"'.,;:!?)]}>*"
 _JOINTS = frozenset("_@#/\\.-0123456789")
 _MARKS = (
@@ -55,7 +57,8 @@ _BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
 """Separators of lines and cells, also escaped, and scripts without spaces; a name ends there."""
 _MAX_WORDS = 5
 _FIRST = GIVEN | DOUBTFUL
-_KNOWN = GIVEN | DOUBTFUL | FAMILY
+_MAY_BE_NAME = GIVEN | DOUBTFUL | FAMILY | TITLES
+_LAST_TWO = frozenset(ending[-2:] for ending in FAMILY_ENDINGS)
 _WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
 """A text without capitals is searched only if it contains one of these."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
@@ -93,7 +96,8 @@ class PersonDetector:
 
 def _with_capitals(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Capitalise the paragraphs without capitals that may name a person; also return their spans."""
-    if _names_nobody(text):
+    is_one = "\n" not in text
+    if (is_one and not text.islower()) or _names_nobody(text):
         return text, []
     pieces: list[str] = []
     titled: list[tuple[int, int]] = []
@@ -119,7 +123,7 @@ def _is_within(at: int, places: Sequence[tuple[int, int]]) -> bool:
 def _introduced(text: str) -> frozenset[int]:
     """Return the offsets at which an introduced name may begin, in the paragraph of the introducing words."""
     lowered = text.lower()
-    if not any(cue in lowered for cue in _CUES):
+    if not any(map(lowered.__contains__, _CUES)):
         return frozenset()
     return frozenset(end for start, end in _INTRODUCED.places(text) if not has_blank_line(text[start:end]))
 
@@ -146,7 +150,8 @@ def _names_nobody(text: str) -> bool:
 
 
 def _may_be_name(word: _Word) -> bool:
-    return word.plain in _KNOWN or word.plain in TITLES or word.plain.endswith(FAMILY_ENDINGS)
+    written = word.plain
+    return written in _MAY_BE_NAME or (written[-2:] in _LAST_TWO and written.endswith(FAMILY_ENDINGS))
 
 
 def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[_Word]]:
@@ -155,21 +160,27 @@ def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[
     `seen` caches the words of each piece, with offsets from 0.
     """
     run: list[_Word] = []
-    for piece in line.split(" "):
-        first = piece[:1]
-        if first.isupper() or (first in _OPENING and piece):
-            if piece not in seen:
-                seen[piece] = _words(piece, 0)
-            words = [_Word(w.start + start, w.end + start, w.plain, w.is_last) for w in seen[piece]]
-            run += words[:1]
-            if run and (len(words) != 1 or run[-1].is_last):
-                yield run
-                yield from ([word] for word in words[1:])
-                run = []
-        elif run and piece not in PARTICLES:
+    done = 0
+    for found in _CAPITALISED.finditer(line):
+        piece = found[0]
+        if not (piece[0].isupper() or piece[0] in _OPENING):
+            continue
+        first = found.start()
+        if run and first > done + 1 and not PARTICLES.issuperset(line[done + 1 : first - 1].split(" ")):
             yield run
             run = []
-        start += len(piece) + 1
+        done, at = found.end(), start + first
+        if piece.isalpha() and piece.isascii():
+            run.append(_Word(at, start + done, piece.lower(), is_last=False))
+            continue
+        if piece not in seen:
+            seen[piece] = _words(piece, 0)
+        words = [_Word(w.start + at, w.end + at, w.plain, w.is_last) for w in seen[piece]]
+        run += words[:1]
+        if run and (len(words) != 1 or run[-1].is_last):
+            yield run
+            yield from ([word] for word in words[1:])
+            run = []
     if run:
         yield run
 

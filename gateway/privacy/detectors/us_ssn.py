@@ -32,7 +32,7 @@ class UsSsnDetector:
     """Finds social security numbers: grouped ones, and plain ones near a word that names them."""
 
     types = ("US_SSN",)
-    prefilter = r"\d{3}[-. /]{0,3}\d{2}[-. /]{0,3}\d{4}"
+    prefilter = r"\b\d{3}[-. /]{1,3}\d{2}[-. /]{1,3}\d{4}\b|\b\d{9}\b|\b\d{3}-\d{6}\b"
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that could have been issued."""

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.privacy import PrivacyClass
-from gateway.privacy.scan import variants_of
 from gateway.privacy.split_words import split_words
+from gateway.privacy.variants import variants_of
 from tests.support.data_values import MAKERS
 from tests.support.detector_texts import SCORER, found
 from tests.support.draws import examples

@@ -8,8 +8,9 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.domain.text.pattern import PatternSet, as_data
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy import DEFAULT_DETECTORS, Detector, PrivacyScorer
-from gateway.privacy.detector import NumberDetector, digits_in
+from gateway.privacy.detector import PrefilteredDetector, digits_in, min_digits_of
 from gateway.privacy.normalize import normalise
+from gateway.privacy.variants import VARIANT_RULES, VariantRule
 from tests.support.detector_texts import FINDS, TEXTS
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
@@ -63,34 +64,42 @@ def test_a_megabyte_of_one_thing_is_judged(text: str, why: str) -> None:
         assert privacy.privacy_class is PrivacyClass.PUBLIC, why
 
 
-NUMBER_DETECTORS = [each for each in DEFAULT_DETECTORS if isinstance(each, NumberDetector)]
+def may_find(detector: Detector, text: str) -> bool:
+    """Whether the scanner would run this detector on a text."""
+    if digits_in(text) < min_digits_of(detector):
+        return False
+    if not isinstance(detector, PrefilteredDetector):
+        return True
+    return bool(PatternSet([detector.prefilter], ignore_case=True).matching(as_data(text)))
 
 
-def has_sign(detector: NumberDetector, text: str) -> bool:
-    """Whether the scorer would ask this detector about a text."""
-    return bool(digits_in(text)) and bool(
-        PatternSet([detector.prefilter], ignore_case=True).matching(as_data(text))
-    )
-
-
-@pytest.mark.parametrize("detector", NUMBER_DETECTORS, ids=lambda each: str(each.types[0]))
-def test_there_is_nothing_to_find_without_a_sign(detector: NumberDetector) -> None:
+@pytest.mark.parametrize("detector", DEFAULT_DETECTORS, ids=lambda each: str(each.types[0]))
+def test_there_is_nothing_to_find_without_a_sign(detector: Detector) -> None:
     """A detector that is passed over because a text lacks its sign would have found nothing in it."""
     for _, text, _, why in FINDS:
         plain = normalise(text).text
-        assert has_sign(detector, plain) or not list(detector.find(plain)), why
+        assert may_find(detector, plain) or not list(detector.find(plain)), why
 
 
 @settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(TEXTS, st.sampled_from(NUMBER_DETECTORS))
-def test_the_sign_holds_for_made_up_texts_too(text: str, detector: NumberDetector) -> None:
+@given(TEXTS, st.sampled_from(DEFAULT_DETECTORS))
+def test_the_sign_holds_for_made_up_texts_too(text: str, detector: Detector) -> None:
     """The same, for texts of pieces of private data that are cut and joined at random."""
     plain = normalise(text).text
-    assert has_sign(detector, plain) or not list(detector.find(plain))
+    assert may_find(detector, plain) or not list(detector.find(plain))
+
+
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(TEXTS, st.sampled_from(VARIANT_RULES))
+def test_no_variant_is_missed_for_want_of_its_sign(text: str, rule: VariantRule) -> None:
+    """A text without the sign of a kind of variant has none of that kind."""
+    normal = normalise(text)
+    has_sign = PatternSet([rule.prefilter], ignore_case=True).matching(normal.text)
+    assert (has_sign and digits_in(normal.text) >= rule.min_digits) or rule.make(normal) is None
 
 
 def test_every_detector_is_a_detector() -> None:
     """What ships keeps to the seam that operators' detectors keep to."""
     detectors: tuple[Detector, ...] = DEFAULT_DETECTORS
     assert all(each.types for each in detectors)
-    assert len(NUMBER_DETECTORS) == 8
+    assert any(isinstance(each, PrefilteredDetector) for each in detectors)

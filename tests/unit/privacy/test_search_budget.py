@@ -7,13 +7,14 @@ import pytest
 
 from benchmarks.privacy_inputs import LARGE
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.text.pattern import Pattern
+from gateway.domain.text.pattern import Pattern, as_data
 from gateway.domain.text.search_budget import (
     CANDIDATES_A_LOOK,
     SearchBudget,
     SearchOverTime,
     bounded,
     count_candidate,
+    encoded_texts,
 )
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.detector import Detector, Match
@@ -83,6 +84,17 @@ def test_the_bound_is_that_of_its_block() -> None:
     for _ in range(2 * CANDIDATES_A_LOOK):
         count_candidate()
     assert looks == 1
+
+
+def test_a_text_is_encoded_once_in_a_block_and_forgotten_behind_it() -> None:
+    """Detectors of one scan share the work, and nothing of a text stays."""
+    text = "order_123 for %20 Jo"
+    with bounded(SearchBudget(lambda: False)):
+        first = as_data(text)
+        assert as_data(text) is first
+        assert encoded_texts() == {text: first}
+    assert encoded_texts() is None
+    assert as_data(text) == first
 
 
 @pytest.mark.parametrize("line", ["A\n\n", "Ab\n\n", "%41\n\n"])
