@@ -31,6 +31,11 @@ _VERSION_WORD = Pattern(
 _BEFORE, _AFTER = 40, 20
 """Characters before and after an address in which a word counts."""
 _COLONS = 7
+_MAX_FAINT = 4096
+"""Short addresses of one text, without a word near, behind which repeated ones are passed over.
+
+More than a scan keeps of one confidence, so that these change nothing.
+"""
 _MAC = Pattern(
     r"\b[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}\b|\b[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}\b"
     r"|\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b"
@@ -95,8 +100,14 @@ def _ipv4(text: str) -> Iterator[Match]:
 def _ipv6(text: str) -> Iterator[Match]:
     data = as_data(text)
     words = _Words(text)
+    faint: set[str] = set()
+    faint_left = _MAX_FAINT
 
     def match_at(start: int, last: int) -> Match | None:
+        nonlocal faint_left
+        if faint_left <= 0 and text[start:last] in faint and not words.are_near(start, last):
+            return None
+        candidate = text[start:last]
         if text[last - 1] == ":" and not text.endswith("::", start, last):
             last -= 1
         if text[start] == ":" and not text.startswith("::", start, last):
@@ -108,9 +119,12 @@ def _ipv6(text: str) -> Iterator[Match]:
         if not end:
             return None
         digits = sum(char not in ":./%" for char in text[start:end])
-        is_likely = digits >= 5 or words.are_near(start, end)
-        most = NOBODYS if _is_nobodys(text[start:end]) else CERTAIN
-        return Match("IP", start, end, most if digits >= 8 else LIKELY if is_likely else POSSIBLE)
+        if digits >= 5 or words.are_near(start, end):
+            most = NOBODYS if _is_nobodys(text[start:end]) else CERTAIN
+            return Match("IP", start, end, most if digits >= 8 else LIKELY)
+        faint_left -= 1
+        faint.add(candidate)
+        return Match("IP", start, end, POSSIBLE)
 
     yield from accepted(_IPV6, data, match_at, is_whole=True)
 

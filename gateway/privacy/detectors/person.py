@@ -81,7 +81,7 @@ class PersonDetector:
     def find(self, text: str) -> Iterator[Match]:
         """Yield the names, without titles before them."""
         yield from record_matches(text, "PERSON")
-        if text.islower() and _names_nobody(text):
+        if text == text.lower() and _names_nobody(text):
             return
         shown, titled = _with_capitals(text)
         introduced, seen = _introduced(text), dict[str, list[_Word]]()
