@@ -2,11 +2,12 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from gateway.domain.text.pattern import Pattern, as_seen
-from gateway.privacy.normalize import Edit, NormalText, rewritten
+from gateway.privacy.normalize import MAX_EDITS, Edit, NormalText, rewritten
 
 _WITHIN = r"(?:40|2[BDEbde]|3[0-9ADad]|4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa])"
 """Codes of letters, digits and the marks within values."""
@@ -32,23 +33,30 @@ _CHARACTER = re.compile(
 
 def unescaped(normal: NormalText) -> NormalText | None:
     """Return the lines with escaped characters, unescaped; None if there are none."""
-    return rewritten(normal, _edits(normal.text)) if _ESCAPED.is_in(normal.text) else None
+    return rewritten(normal, in_lines(normal.text, _ESCAPED, _characters))
 
 
-def _edits(text: str) -> Iterator[Edit]:
-    """Yield an edit that removes each other line, and one for each escape."""
-    encoded, end = as_seen(text), 0
-    place = _ESCAPED.place(encoded, 0)
+def _characters(text: str, start: int, end: int) -> Iterator[Edit]:
+    for found in _CHARACTER.finditer(text, start, end):
+        yield Edit(*found.span(), _character(found[0]), found.start())
+
+
+def in_lines(text: str, sign: Pattern, edits: Callable[[str, int, int], Iterable[Edit]]) -> Iterator[Edit]:
+    """Yield the edits of the lines with a sign, and those that remove the lines between them."""
+    encoded, end, done = as_seen(text), 0, 0
+    place = sign.place(encoded, 0)
     while place is not None:
         start = text.rfind("\n", end, place[0]) + 1
-        if start > end + bool(end):
-            yield Edit(end, start, "\n\n" if end else "")
-        end = text.find("\n", place[0])
+        end = text.find("\n", place[1] - 1)
         end = len(text) if end < 0 else end
-        for found in _CHARACTER.finditer(text, start, end):
-            yield Edit(*found.span(), _character(found[0]), found.start())
-        place = _ESCAPED.place(encoded, end)
-    yield Edit(end, len(text), "")
+        if found := list(islice(edits(text, max(start, done), end), MAX_EDITS)):
+            if start > done + bool(done):
+                yield Edit(done, start, "\n\n" if done else "")
+            yield from found
+            done = end
+        place = sign.place(encoded, max(end, place[1]))
+    if done:
+        yield Edit(done, len(text), "")
 
 
 @lru_cache(maxsize=4096)

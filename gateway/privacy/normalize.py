@@ -4,8 +4,9 @@ import re
 import sys
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
@@ -59,6 +60,7 @@ _JOINED = re.compile(rf"[A-Za-z0-9][{''.join(map(chr, _INVISIBLE_CODES))}]+[A-Za
 
 NO_OFFSET = -1
 """The offset of a character that the original does not have."""
+_NO_ENDS: Mapping[int, int] = MappingProxyType({})
 
 
 class OwnText(NamedTuple):
@@ -78,6 +80,8 @@ class NormalText(NamedTuple):
     """Whether only field names were changed, which matters only to detectors with context words."""
     cells: tuple["OwnText", ...] = ()
     """The cells of tables, in order; a number in one is judged by its own head, not by its neighbours."""
+    ends: Mapping[int, int] = _NO_ENDS
+    """Where, in the original, what was replaced ends, by its offset: an escape, or a whole encoded token."""
 
     def __repr__(self) -> str:
         """Return its length: a request's text is in no log and no error."""
@@ -91,7 +95,7 @@ class NormalText(NamedTuple):
         if self.offsets is None:
             return start, end
         first, last = self.offsets[start], self.offsets[end - 1]
-        return (NO_OFFSET, 0) if NO_OFFSET in (first, last) else (first, last + 1)
+        return (NO_OFFSET, 0) if NO_OFFSET in (first, last) else (first, self.ends.get(last, last + 1))
 
 
 class Edit(NamedTuple):
@@ -112,10 +116,13 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     text, done = normal.text, 0
     pieces: list[str] = []
     origins: list[int] = []
+    ends: dict[int, int] = {}
     for start, end, written, offset in islice(edits, MAX_EDITS):
         pieces += [text[done:start], written]
         origins += range(done, start)
         origins += [offset] * len(written)
+        if offset != NO_OFFSET and end > offset + 1:
+            ends[offset] = end
         done = end
     if not pieces:
         return None
@@ -123,7 +130,8 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     origins += range(done, len(text))
     if normal.offsets is not None:
         origins = [at if at == NO_OFFSET else normal.offsets[at] for at in origins]
-    return NormalText("".join(pieces), tuple(origins), is_of_fields=is_of_fields)
+        ends = {normal.offsets[at]: normal.offsets[end - 1] + 1 for at, end in ends.items()}
+    return NormalText("".join(pieces), tuple(origins), is_of_fields, ends)
 
 
 _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")

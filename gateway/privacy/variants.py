@@ -8,6 +8,19 @@ from typing import NamedTuple
 
 from gateway.domain.text.pattern import PatternSet
 from gateway.privacy.detector import digits_in
+from gateway.privacy.disguises import (
+    BROKEN_PREFILTER,
+    DICTATED_PREFILTER,
+    ENCODED_PREFILTER,
+    ONE_BY_ONE_PREFILTER,
+    QUOTED_PREFILTER,
+    decoded,
+    dictated,
+    in_latin,
+    one_by_one,
+    unquoted,
+    whole_lines,
+)
 from gateway.privacy.escapes import ESCAPE_PREFILTER, unescaped
 from gateway.privacy.named import named_values
 from gateway.privacy.normalize import (
@@ -35,6 +48,11 @@ VARIANT_RULES = (
     VariantRule(SPELLED_PREFILTER, SPELLED_DIGITS, spelled),
     VariantRule(FIELD_PREFILTER, FIELD_DIGITS, fields_as_words),
     VariantRule(ESCAPE_PREFILTER, 0, unescaped),
+    VariantRule(QUOTED_PREFILTER, 0, unquoted),
+    VariantRule(ENCODED_PREFILTER, 0, decoded),
+    VariantRule(DICTATED_PREFILTER, 0, dictated),
+    VariantRule(ONE_BY_ONE_PREFILTER, 0, one_by_one),
+    VariantRule(BROKEN_PREFILTER, 0, whole_lines),
 )
 _PREFILTERS = PatternSet([rule.prefilter for rule in VARIANT_RULES], ignore_case=True)
 
@@ -63,6 +81,7 @@ def variants_of(text: str) -> tuple[NormalText, ...]:
         _add(found, english)
         _add(found, named_values(english or normal))
         _add(found, parted(text))
+        _add(found, in_latin(normal))
     return tuple(found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.privacy.look_alikes import ALIKE_LETTERS, DIGIT_WORDS
 from gateway.privacy.normalize import normalise
 
 _APART = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "\u0131": "i"}
@@ -22,12 +23,7 @@ _SOUNDS = str.maketrans(
     | {chr(0x3B1 + at): sound for at, sound in enumerate(_GREEK.split())}
     | {"\u0456": "i", "\u0454": "ye", "\u0491": "g", "\u0458": "j"}
 )
-_ALIKE_LETTERS = """
-0430a 0432b 0435e 043Ak 043Cm 043Dh 043Eo 0440p 0441c 0442t 0443y 0445x 0456i 0458j 0455s 0501d 051Bq 051Dw
-04BBh 03B1a 03B2b 03B5e 03B9i 03BAk 03BDv 03BFo 03C1p 03C4t 03C5u 03C7x 03B3y 0261g
-"""
-"""Cyrillic and Greek letters that look like Latin ones."""
-_LOOKS = str.maketrans(_APART | {chr(int(each[:4], 16)): each[4] for each in _ALIKE_LETTERS.split()})
+_LOOKS = str.maketrans(_APART | {chr(int(each[:4], 16)): each[4] for each in ALIKE_LETTERS.split()})
 _BY_NAME = re.compile(
     r"(?:LATIN|REGIONAL INDICATOR|DIGIT)\b.*\b"
     r"(?:([A-Z])|ZERO|ONE|TWO|THREE|FOUR|FIVE|SIX|SEVEN|EIGHT|NINE)$"
@@ -45,19 +41,7 @@ _AT_AND_DOT = re.compile(
 )
 _SPELLED = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]{1,3}[^\W\d_](?![^\W_])){2,}")
 """Letters one by one."""
-_DIGIT_WORDS = {
-    "zero": "0", "oh": "0", "nought": "0", "null": "0", "cero": "0", "one": "1", "two": "2", "three": "3",
-    "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "niner": "9",
-    "eins": "1", "zwei": "2", "zwo": "2", "drei": "3", "vier": "4", "funf": "5", "fuenf": "5", "sechs": "6",
-    "sieben": "7", "acht": "8", "neun": "9", "un": "1", "deux": "2", "trois": "3", "quatre": "4", "cinq": "5",
-    "sept": "7", "huit": "8", "neuf": "9", "uno": "1", "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5",
-    "seis": "6", "siete": "7", "ocho": "8", "nueve": "9",
-    "due": "2", "tre": "3", "quattro": "4", "cinque": "5", "sei": "6", "sette": "7", "otto": "8", "nove": "9",
-    "um": "1", "dois": "2", "quatro": "4", "sete": "7", "oito": "8", "een": "1", "twee": "2", "drie": "3",
-    "vijf": "5", "zes": "6", "zeven": "7", "negen": "9", "jeden": "1", "dwa": "2", "trzy": "3", "cztery": "4",
-    "piec": "5", "szesc": "6", "siedem": "7", "osiem": "8", "dziewiec": "9",
-}  # fmt: skip
-_DIGIT_WORD = re.compile(rf"\b(?:(double|triple) )?({'|'.join(_DIGIT_WORDS)})\b")
+_DIGIT_WORD = re.compile(rf"\b(?:(double|triple) )?({'|'.join(DIGIT_WORDS)})\b")
 _HAN = str.maketrans("〇零一二三四五六七八九壹贰叁肆伍陆柒捌玖", "00123456789123456789")
 _RUN = re.compile(r"\d(?:[\W_]{0,3}\d)*")
 _GROUP = re.compile(r"\d+")
@@ -89,7 +73,7 @@ def _named(char: str) -> str:
     found = _BY_NAME.search(unicodedata.name(char, ""))
     if found is None:
         return char
-    return found[1].lower() if found[1] else _DIGIT_WORDS[found[0].rpartition(" ")[2].lower()]
+    return found[1].lower() if found[1] else DIGIT_WORDS[found[0].rpartition(" ")[2].lower()]
 
 
 def _by_name(match: re.Match[str]) -> str:
@@ -129,4 +113,4 @@ def numbers_of(words: str) -> Numbers:
 
 def _digits(match: re.Match[str]) -> str:
     times = {"double": 2, "triple": 3}.get(match[1], 1)
-    return times * _DIGIT_WORDS[match[2]]
+    return times * DIGIT_WORDS[match[2]]

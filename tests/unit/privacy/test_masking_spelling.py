@@ -87,8 +87,8 @@ def test_no_coding_of_an_address_goes(name: str) -> None:
 
 @pytest.mark.parametrize("place", ["message", "stop", "schema"])
 def test_a_spelled_value_keeps_the_request_home(place: str) -> None:
-    """Beside its placeholder, in whatever text the model is sent."""
-    spelled = CODINGS["base64"](MAIL)
+    """Beside its placeholder, in whatever text the model is sent, where no detector reads its coding."""
+    spelled = CODINGS["UTF-7" if place == "message" else "base64"](MAIL)
     ask, config = f"Write to {MAIL}.", GenerationConfig()
     if place == "message":
         ask += f" See {spelled}"
@@ -98,6 +98,11 @@ def test_a_spelled_value_keeps_the_request_home(place: str) -> None:
         config = GenerationConfig(json_schema=f'{{"enum": ["{spelled}"]}}')
     assert decided(request_of(f"Write to {MAIL}.")).permits
     assert not decided(request_of(ask, config=config)).permits
+
+
+def test_a_coding_that_detectors_read_is_masked() -> None:
+    """The whole token has a placeholder, so the request may go."""
+    assert decided(request_of(f"Write to {MAIL}. See {CODINGS['base64'](MAIL)}")).permits
 
 
 @pytest.mark.parametrize(
