@@ -131,7 +131,7 @@ def rewritten(normal: NormalText, edits: Iterable[Edit], *, is_of_fields: bool =
     if normal.offsets is not None:
         origins = [at if at == NO_OFFSET else normal.offsets[at] for at in origins]
         ends = {normal.offsets[at]: normal.offsets[end - 1] + 1 for at, end in ends.items()}
-    return NormalText("".join(pieces), tuple(origins), is_of_fields, ends)
+    return NormalText("".join(pieces), tuple(origins), is_of_fields, ends=ends)
 
 
 _SPELLED = Pattern(r"\b(?:[A-Z]{2})?(?:\d(?: \d){8,30}|\d(?:\.\d){8,30}|\d(?:-\d){8,30})\b")

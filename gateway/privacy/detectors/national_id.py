@@ -12,6 +12,7 @@ from gateway.privacy.detector import (
     Match,
     accepted,
     context,
+    digits_in,
     digits_of,
     is_whole_token,
     sole_paragraph,
@@ -39,6 +40,8 @@ _OF_AMERICANS = re.compile(r"(?:tax|tin|ein|social|national|citizen|identi|id)",
 _CARD_DIGITS = (15, 16)
 _DIGIT_SPACE = re.compile(rb"[0-9] ")
 _SPACE_DIGIT = re.compile(rb" [0-9]")
+_MIN_DIGITS = 4
+"""The least digits of a number by any rule."""
 _MAX_COUNT_DIGITS = 12
 """A bare number of at most this many digits may also be a time or a count."""
 _TOO_FEW_DISTINCT = 2
@@ -49,11 +52,12 @@ class NationalIdDetector:
     """Finds national identity, tax, health and similar numbers of people, passports and driving licences."""
 
     types = ("NATIONAL_ID",)
-    min_digits = 4
 
     def find(self, text: str) -> Iterator[Match]:
         """Yield the numbers that a rule accepts, and those directly after a label."""
         yield from record_matches(text, "NATIONAL_ID")
+        if digits_in(text) < _MIN_DIGITS:
+            return
         data = as_data(text)
         yield from _by_label(text, data)
         if not (shaped := _SHAPES.matching(data)):
