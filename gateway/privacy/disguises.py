@@ -26,6 +26,8 @@ _TOKEN = re.compile(
 _ALL_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
 _MAX_TOKEN = 65_536
 """The most characters of a token that is decoded."""
+_MIN_HEX_DIGITS = 20
+"""The least characters of hexadecimal that are digits only; the longest number of a card has 19."""
 _MAX_DEPTH = 2
 """How often what was decoded is decoded again."""
 
@@ -48,6 +50,8 @@ def _plain(token: str, depth: int) -> str:
         return ""
     written = "".join(token.split())
     try:
+        if written.isdigit() and len(written) < _MIN_HEX_DIGITS:
+            return ""  # A number of a card or the like.
         if _ALL_HEX.fullmatch(written):
             raw = bytes.fromhex(written)
         else:
