@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.privacy import SHORT, Row, StillClock, benign, folders, large_ms, ours, rows_of, times_us
 from benchmarks.privacy_generated import reports, tables
 from benchmarks.privacy_generated.floors import broken
-from benchmarks.privacy_generated.measuring import Measured, measured
+from benchmarks.privacy_generated.measuring import Measured, figures, measured, other_countries
 from benchmarks.privacy_generated.rows import disguised_rows, rows, special_rows
 from benchmarks.privacy_generated.special import SPECIAL
 from benchmarks.privacy_generated.value import HALVES, Half
@@ -61,6 +61,8 @@ def _whole(scorer: PrivacyScorer, given: argparse.Namespace) -> int:
     """Print the table of both halves, of labelled texts where they are given, and the times."""
     halves = {half: measured(rows(half, given.seed, scale=given.scale), ours(scorer)) for half in HALVES}
     columns = [_column(scorer, half, listed, given) for half, listed in halves.items()]
+    strange = other_countries(halves["held"], halves["tune"])
+    columns.append(tables.Column(title="held, new countries", figures=figures(strange)))
     if given.data:
         columns.append(_visible(scorer, given.data))
     print(tables.printed(tables.table(columns)))
@@ -100,11 +102,11 @@ def _column(
 
 def _visible(scorer: PrivacyScorer, data: Path) -> tables.Column:
     _, clean = folders(data, None)
-    figures = measure(_labelled(data), ours(scorer))
+    all_figures = measure(_labelled(data), ours(scorer))
     texts = [str(row.get("prompt", row.get("text"))) for row in rows_of(clean)] if clean else []
     shares = benign(scorer, texts) if texts else {}
     return tables.Column(
-        title="labelled texts", figures=figures, flagged=shares.get("flagged"), kept=shares.get("kept")
+        title="labelled texts", figures=all_figures, flagged=shares.get("flagged"), kept=shares.get("kept")
     )
 
 

@@ -91,6 +91,16 @@ def firms_found(listed: Sequence[Measured]) -> tuple[int, int]:
     return found, len(firms)
 
 
+def other_countries(listed: Sequence[Measured], others: Sequence[Measured]) -> list[Measured]:
+    """Return the rows of countries that the others have not for the type, from whichever source."""
+    known = {(each.row.source.type, each.row.source.country) for each in others if each.row.source.country}
+    return [
+        each
+        for each in listed
+        if not each.row.source.type or (each.row.source.type, each.row.source.country) not in known
+    ]
+
+
 def texts_found(listed: Sequence[Measured], kind: str) -> float:
     """Return the share of texts in which a type is found anywhere."""
     return sum(any(one == kind for *_, one in each.findings) for each in listed) / max(1, len(listed))

@@ -40,6 +40,18 @@ class Source:
     also: tuple[str, ...] = ()
     """Types that are neither right nor wrong in a row with such a value."""
 
+    @property
+    def country(self) -> str:
+        """Return the country that its name says, in two small letters; empty where it says none."""
+        match self.name.split():
+            case ["faker", locale, *_]:
+                return locale[-2:].lower()
+            case ["stdnum", module] if "." in module:
+                return module.split(".")[0].rstrip("_")
+            case ["phonenumbers", region]:
+                return region.lower()
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:

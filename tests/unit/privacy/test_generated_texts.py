@@ -76,6 +76,16 @@ def test_a_seed_gives_the_same_rows() -> None:
     assert first == again != other
 
 
+def test_a_source_says_its_country() -> None:
+    """One country may be in both halves by two libraries; a column of the table leaves such values out."""
+    countries = {source.name: source.country for source in all_sources()}
+    assert (
+        countries["faker pl_PL pesel"] == countries["stdnum pl.pesel"] == countries["phonenumbers PL"] == "pl"
+    )
+    assert countries["stdnum in_.pan"] == "in"
+    assert countries["stdnum isbn"] == countries["card Visa"] == ""
+
+
 def test_as_much_is_nobodys_as_is_private() -> None:
     """A half that is full of private data would not show what is flagged without a reason."""
     listed = [row for row in rows("tune", scale=FEW) if not row.source.also]
