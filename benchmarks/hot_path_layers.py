@@ -30,7 +30,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.hot_path_provider import PIECES, serving_provider
-from gateway.app.runtime import Runtime
+from gateway.app.runtime import Runtime, Stores
 from gateway.backends.base import Backend, Call, open_backend
 from gateway.clock import Deadline, SystemClock
 from gateway.dispatch.dispatcher import Dispatcher
@@ -244,8 +244,7 @@ async def handlers(
     ledger = open_ledger(state)
     runtime = Runtime(
         lasting=backends,
-        ledger=ledger,
-        sessions=open_sessions(state, has_tenants=tenant_of is not anyone, clock=CLOCK),
+        stores=Stores(ledger, open_sessions(state, has_tenants=tenant_of is not anyone, clock=CLOCK)),
         handoff=HandoffOpener(state_url=state, environ={}, clock=CLOCK),
         shadow=None,
         extras=Extras(),

@@ -17,7 +17,7 @@ from gateway.app.observability import Observability, operated
 from gateway.app.parts import NO_PARTS, OptionalParts
 from gateway.app.reload.controller import ReloadController
 from gateway.app.reload.reloader import Reloader
-from gateway.app.runtime import Runtime
+from gateway.app.runtime import Runtime, Stores
 from gateway.app.servers import Servers
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
@@ -135,10 +135,12 @@ async def _active(
         ledger = open_ledger(state_url, clock=clock)
         stack.push_async_callback(ledger.aclose)
         mirror = parts.mirror(lambda: active.begin(), policy, clock=clock)
+        sessions = open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
-            ledger=ledger,
-            sessions=open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock),
+            stores=Stores(
+                ledger, open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock)
+            ),
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
             extras=parts.extras(mirror),

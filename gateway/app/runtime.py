@@ -78,6 +78,13 @@ class _Judges(NamedTuple):
     presidio: Mapping[PresidioEntities, PresidioDetector]
 
 
+class Stores(NamedTuple):
+    """What is kept at the state URL for every policy."""
+
+    ledger: Ledger
+    sessions: Sessions
+
+
 class Runtime:
     """The engines, the ledger and what was learned of the models: it outlives every policy.
 
@@ -88,8 +95,7 @@ class Runtime:
         self,
         *,
         lasting: Mapping[str, Backend],
-        ledger: Ledger,
-        sessions: Sessions,
+        stores: Stores,
         handoff: HandoffOpener,
         shadow: Policy | None,
         extras: Extras,
@@ -99,23 +105,23 @@ class Runtime:
     ) -> None:
         self._handoff = handoff
         self._lasting = lasting
-        self.ledger = ledger
+        self.ledger = stores.ledger
         self._clock = clock
         self.rates = TenantRates(clock)
         self._value_key = token_bytes(16)
         self.scoring = ScoringPool(clock, has_tenants=has_tenants, value_key=self._value_key)
         summaries = SummaryCache(has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), summaries)
-        self._sessions = sessions
+        self._sessions = stores.sessions
         self._extras = replace(
             extras,
             rates=self.rates,
-            sessions=sessions,
+            sessions=stores.sessions,
             shadow=None if shadow is None else self._shadow_of(shadow),
         )
         self._policy_backends = _PolicyBackends(environ=environ, clock=clock)
         self._health = ModelHealth.unknown(clock, has_tenants=has_tenants)
-        self._budgets = SpendCache(ledger, clock=clock)
+        self._budgets = SpendCache(stores.ledger, clock=clock)
 
     @property
     def breakers(self) -> Breakers:

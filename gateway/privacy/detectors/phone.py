@@ -20,10 +20,9 @@ from gateway.privacy.detector import (
 )
 from gateway.privacy.detectors.phone_numbers import (
     is_international,
-    is_national,
     is_usual,
     is_usual_international,
-    preload,
+    is_valid_somewhere,
 )
 from gateway.privacy.detectors.phone_words import ANY_WORD, DOCUMENT, INITIAL, LABEL, NEXT, WORD
 from gateway.privacy.detectors.records import record_matches
@@ -84,8 +83,6 @@ _LABEL_CHARS = 60
 """Characters before a number in which the words that announce it are looked for."""
 
 # The regions in which a bare national number is checked: those with a trunk zero, and those without.
-_TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
-_OTHER_REGIONS = ("US", "IN", "BR", "CN", "ES", "PL")
 
 
 class PhoneDetector:
@@ -275,9 +272,9 @@ def _national(text: str, start: int, end: int, form: _Form, words: _Words) -> fl
     has_trunk = _TRUNK.is_in(main)
     if is_named:
         is_usual_here = is_grouped and not _PAIR.is_in(main) and is_usual(groups, needs_prefix=False)
-        if is_usual_here or _is_valid_somewhere(groups):
+        if is_usual_here or is_valid_somewhere(groups):
             return LIKELY if has_trunk else PROBABLE
-    if not has_trunk or count < _MIN_BARE or not _is_valid_somewhere(groups):
+    if not has_trunk or count < _MIN_BARE or not is_valid_somewhere(groups):
         return 0.0
     # Ten bare digits with a zero in front may be any identifier; eleven, or groups, seldom are.
     if len(groups) == 1 and count < _BARE_DIGITS:
@@ -289,12 +286,6 @@ def _has_code(groups: Sequence[str]) -> bool:
     return len(groups) >= _MIN_GROUPS_WITH_CODE and is_usual_international(groups)
 
 
-def _is_valid_somewhere(groups: Sequence[str]) -> bool:
-    digits = "".join(groups)
-    regions = _TRUNK_REGIONS if digits.startswith("0") else _OTHER_REGIONS
-    return any(is_national((digits,), region) for region in regions)
-
-
 def _main(written: str) -> str:
     """Return a number without its extension and a trunk zero in brackets."""
     extension = _OTHER_CHARS.search(written)
@@ -303,6 +294,3 @@ def _main(written: str) -> str:
 
 def _digits(written: str) -> str:
     return digits_of(_main(written))
-
-
-preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

@@ -167,3 +167,18 @@ _CODES = {name: code for code, names in COUNTRY_CODE_TO_REGION_CODE.items() for 
 
 _USUAL = _usual()
 _PREFIXES = sorted({prefix for prefix, _ in _USUAL})
+
+
+_TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
+_OTHER_REGIONS = ("US", "IN", "BR", "CN", "ES", "PL")
+"""Regions tried without a word or a code of a country: of numbers with a zero in front, and of others."""
+
+
+def is_valid_somewhere(groups: Sequence[str]) -> bool:
+    """Whether a number without the code of its country is one of a large region."""
+    digits = "".join(groups)
+    regions = _TRUNK_REGIONS if digits.startswith("0") else _OTHER_REGIONS
+    return any(is_national((digits,), region) for region in regions)
+
+
+preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

@@ -124,7 +124,7 @@ _CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{7}")
 """A part of a hash or of a number of a thing."""
 _JOINED_BEFORE = re.compile(r"[@_/\\0-9]\Z|\w[.+]\Z")
 _JOINED_BEHIND = re.compile(r"[@_/\\=0-9]|[.+]\w")
-"""What stands around a part of a longer word, such as an e-mail address or a path."""
+"""What is around a part of a longer word, such as an e-mail address or a path."""
 
 
 def kind_of(name: Name) -> str:

@@ -67,12 +67,9 @@ def render_decision(decision: Decision) -> pb.Decision:
 
 
 def _session(session: SessionOutcome) -> pb.Session:
-    return pb.Session(
-        status=pb.SessionStatus.Value(f"SESSION_STATUS_{session.status.name}"),
-        privacy_class=_CLASSES[session.privacy_class],
-        model=session.model,
-        why=session.why,
-    )
+    status = pb.SessionStatus.Value(f"SESSION_STATUS_{session.status.name}")
+    class_ = _CLASSES[session.privacy_class]
+    return pb.Session(status=status, privacy_class=class_, model=session.model, why=session.why)
 
 
 def _limits(limits: RequestLimits) -> pb.RuleLimits:

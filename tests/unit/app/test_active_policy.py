@@ -3,7 +3,7 @@
 import asyncio
 from typing import cast
 
-from gateway.app.runtime import Runtime
+from gateway.app.runtime import Runtime, Stores
 from gateway.clock import SystemClock
 from gateway.domain.answer import Chunk
 from gateway.extras.handoff.open import HandoffOpener
@@ -61,8 +61,7 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     clock = SystemClock()
     keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
-        ledger=MemoryLedger(clock=clock),
-        sessions=open_sessions("memory:", has_tenants=False, clock=clock),
+        stores=Stores(MemoryLedger(clock=clock), open_sessions("memory:", has_tenants=False, clock=clock)),
         handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
         shadow=None,
         extras=Extras(),
