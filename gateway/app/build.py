@@ -138,9 +138,7 @@ async def _active(
         sessions = open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
-            stores=Stores(
-                ledger, open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock)
-            ),
+            stores=Stores(ledger, sessions),
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
             extras=parts.extras(mirror),
