@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.domain.text.pattern import PatternSet, as_data
+from gateway.domain.text.pattern import as_data, known_set
 from gateway.privacy.detector import Detector, PrefilteredDetector, digits_in, min_digits_of
 from gateway.privacy.normalize import NormalText
 
@@ -19,7 +19,7 @@ class Prefilters:
         prefiltered = [
             (index, each) for index, each in enumerate(detectors) if isinstance(each, PrefilteredDetector)
         ]
-        self._patterns = PatternSet([each.prefilter for _, each in prefiltered], ignore_case=True)
+        self._patterns = known_set(tuple(each.prefilter for _, each in prefiltered))
         self._of_pattern = [(index, min_digits_of(each)) for index, each in prefiltered]
         self._others = [
             (index, min_digits_of(each))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from gateway.domain.text.pattern import Pattern, PatternSet
+from gateway.domain.text.pattern import Pattern, known_set
 from gateway.privacy.detector import Detector, digits_in
 from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.detectors.secret_value import is_password_alone
@@ -55,7 +55,7 @@ class Questions:
             for source, name in _words_of(detector):
                 self._asked.append((index, name))
                 sources.append(source)
-        self._words = PatternSet(sources, ignore_case=True)
+        self._words = known_set(tuple(sources))
         self._secret = {index for index, each in enumerate(detectors) if "SECRET" in each.types}
 
     def named_in(self, variants: Iterable[NormalText]) -> frozenset[int]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import re2
@@ -152,6 +153,12 @@ class PatternSet:
         if not found or found.pop() != self._always:
             raise MemoryError("RE2 ran out of memory for a set of patterns")
         return found
+
+
+@lru_cache(maxsize=32)
+def known_set(sources: tuple[str, ...]) -> PatternSet:
+    """Return the set of these patterns in any case; to compile it takes up to 50 ms, so policies share it."""
+    return PatternSet(sources, ignore_case=True)
 
 
 def _options(*, ignore_case: bool) -> re2.Options:
