@@ -20,7 +20,6 @@ MAX_NESTED = 64
 """Most levels of nesting, counting references."""
 _OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """White space without bounds would let a model fill its answer with it; a choice of none forces more."""
-_SAYS_NOTHING: tuple[JsonValue, ...] = (True, {})
 ANY = "any"
 """The definition of a value without a bound; others have numbers."""
 _ANY_VALUE: Schema = {
@@ -70,7 +69,7 @@ class _Rewriter:
         """Return a schema rewritten; `beside`: what else restricts the same value."""
         if schema is False:
             return schema
-        if schema in _SAYS_NOTHING:
+        if _says_nothing(schema):
             return self._anything() if beside is None else True
         if not isinstance(schema, dict):
             raise GrammarRefused("a schema must be an object, true or false")
@@ -114,18 +113,20 @@ class _Rewriter:
         """Return the schema of a member or item; of "anything", only where nothing else restricts it."""
         if schema is _ANY_VALUE:
             return self._anything()
-        return True if schema in _SAYS_NOTHING and beside is not None else self._rewrite(schema)
+        return True if _says_nothing(schema) and beside is not None else self._rewrite(schema)
 
     def _bounded(self, found: Schema, beside: Beside) -> Schema:
         """Return the first of several parts, such that it bounds the numbers where no part says anything."""
         parts = conjuncts(found, self._root, self._budget)
         if not any({"type", "const", "enum"} & part.keys() for part in parts):
             found = {"minimum": -MAX_NUMBER, "maximum": MAX_NUMBER, **found}
-        if not any(part.get("items", True) not in _SAYS_NOTHING for part in parts):
+        if all(_says_nothing(part.get("items", True)) for part in parts) and "unevaluatedItems" not in found:
             found["items"] = _ANY_VALUE
         properties = cast(Schema, found.get("properties", {}))
         if beside.names and not beside.is_open:
             found["properties"] = {**properties, **dict.fromkeys(beside.free, _ANY_VALUE)}
+            return found
+        if "unevaluatedProperties" in found:
             return found
         found.setdefault("additionalProperties", True)
         for keyword in {"properties", "patternProperties"} & found.keys():
@@ -153,7 +154,7 @@ class _Rewriter:
             part = asserting(part)
             self._budget.spend()
             listed = cast(Schema, part.get("properties", {}))
-            names |= {name for name, each in listed.items() if each not in _SAYS_NOTHING}
+            names |= {name for name, each in listed.items() if not _says_nothing(each)}
             free |= listed.keys()
             free |= {*cast("list[str]", part.get("required", []))}
             is_open |= not isinstance(part.get("additionalProperties", True), bool)
@@ -184,5 +185,10 @@ class _Rewriter:
         return {"$ref": f"#/$defs/{ANY}"}
 
 
+def _says_nothing(schema: JsonValue) -> bool:
+    """Whether a schema allows every value; 1, which equals True, is no schema."""
+    return schema is True or schema == {}
+
+
 def _or_any(schema: JsonValue) -> JsonValue:
-    return _ANY_VALUE if schema in _SAYS_NOTHING else schema
+    return _ANY_VALUE if _says_nothing(schema) else schema
