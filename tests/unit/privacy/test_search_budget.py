@@ -18,7 +18,7 @@ from gateway.domain.text.search_budget import (
 )
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.detector import Detector, Match
-from gateway.privacy.scorer import DEFAULT_DETECTORS, PrivacyScorer
+from gateway.privacy.scorer import _FIRST_TEXT, DEFAULT_DETECTORS, PrivacyScorer
 from tests.support.fakes import FakeClock
 
 _DIGIT = Pattern(r"\d")
@@ -119,3 +119,11 @@ def _calls(scorer: PrivacyScorer, text: str) -> int:
         sys.setprofile(None)
     assert judged.reason == "nothing found"
     return count
+
+
+def test_the_first_text_has_something_for_most_detectors() -> None:
+    """What is loaded at a first match is loaded before the first request: the text has matches."""
+    policy = PrivacyPolicy(limit_ms=10_000, report_at=0.0)
+    found = {each.type for each in PrivacyScorer(policy, clock=FakeClock()).score_text(_FIRST_TEXT).findings}
+    kinds = {kind for detector in DEFAULT_DETECTORS for kind in detector.types}
+    assert kinds - found <= {"CRYPTO", "LOCATION", "MAC", "ORG", "URL", "BANK_ACCOUNT", "VEHICLE"}
