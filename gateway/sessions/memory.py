@@ -72,7 +72,10 @@ class MemorySessions:
         """Create or extend a conversation."""
         known = self._sessions.get(write.session)
         state = write.state if known is None else joined(known.state, write.state)
-        keys = OrderedDict.fromkeys((*(known.keys if known is not None else ()), *write.keys))
+        keys = OrderedDict[bytes, None]() if known is None else known.keys.copy()
+        for key in write.keys:
+            keys[key] = None
+            keys.move_to_end(key)  # The key of its id comes with every write, and is never the oldest.
         while len(keys) > MAX_KEYS_EACH:
             keys.popitem(last=False)
         self._drop(write.session)
@@ -88,12 +91,12 @@ class MemorySessions:
             sharing = self._by_key.setdefault(key, OrderedDict())
             sharing[write.session] = None
             if len(sharing) > COMMON:
-                del self._sessions[next(iter(sharing))].keys[key]
-                sharing.popitem(last=False)
+                oldest = self._sessions[sharing.popitem(last=False)[0]]
+                del oldest.keys[key]
+                self._count(oldest.tenant, -1)
         for queue in _queues_of(remembered):
             self._queues.setdefault(queue, OrderedDict())[write.session] = None
-        self._sizes[write.tenant] = self._sizes.get(write.tenant, 0) + remembered.size
-        self.size += remembered.size
+        self._count(write.tenant, remembered.size)
 
     async def end(self, key: bytes) -> bool:
         """Forget the conversations under a key, and say whether there were any."""
@@ -127,10 +130,13 @@ class MemorySessions:
             del self._queues[queue][session]
             if not self._queues[queue]:
                 del self._queues[queue]
-        self._sizes[remembered.tenant] -= remembered.size
-        self.size -= remembered.size
-        if not self._sizes[remembered.tenant]:
-            del self._sizes[remembered.tenant]
+        self._count(remembered.tenant, -remembered.size)
+
+    def _count(self, tenant: str, more: int) -> None:
+        self.size += more
+        self._sizes[tenant] = self._sizes.get(tenant, 0) + more
+        if not self._sizes[tenant]:
+            del self._sizes[tenant]
 
 
 def _queues_of(remembered: _Remembered) -> tuple[tuple[str | None, bool], ...]:

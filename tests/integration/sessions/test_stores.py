@@ -10,7 +10,7 @@ import pytest
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.session import SessionState
 from gateway.errors import SessionsUnavailable
-from gateway.sessions.memory import MemorySessions
+from gateway.sessions.memory import MAX_KEYS_EACH, MemorySessions
 from gateway.sessions.redis import RedisSessions
 from gateway.sessions.sqlite import SqliteSessions, open_file
 from gateway.sessions.store import COMMON, SessionStore, SessionWrite
@@ -145,6 +145,28 @@ async def test_memory_is_bounded() -> None:
         )
         await store.write(each)
     assert store.size <= 40
+
+
+async def test_memory_counts_what_a_common_key_drops() -> None:
+    """An answer that everybody is given leaves the size right, so that the store never runs out of room."""
+    store = MemorySessions(clock=FakeClock(), max_keys=400)
+    for number in range(200):
+        await store.write(write(b"c%d" % number, b"greeting", b"own%d" % number))
+    assert await store.find([b"own199"])
+    for number in range(200):
+        await store.end(b"own%d" % number)
+    assert store.size == 0
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
+async def test_a_long_conversation_keeps_its_id(kind: str, tmp_path: Path, server: RedisServer) -> None:
+    """However many answers it has, it is found by the key that comes with every turn."""
+    async with opened(kind, tmp_path, server) as store:
+        only = store()
+        for number in range(MAX_KEYS_EACH + 2):
+            await only.write(write(b"long", b"id", b"answer%d" % number))
+            if number >= MAX_KEYS_EACH - 2:
+                assert await only.find([b"id"])
 
 
 async def test_a_file_that_is_gone(tmp_path: Path) -> None:
