@@ -14,14 +14,14 @@ RECENT = 3
 READ_CHARS = 4096
 """How much of the end of a result is read for what a run of tests says."""
 _PASSED = re.compile(
-    r"\b[1-9]\d* (?:tests? )?pass(?:ed|ing)\b|\ball tests pass|\btest result: ok\b|^OK \(?"
-    r"|\bBUILD SUCCESSFUL\b|^ok\s+\S+\s+[\d.]+s",
+    r"\b[1-9]\d* (?:tests? )?pass(?:ed|ing)\b|\ball tests pass|\btest result: ok\b|^OK(?: \(|$)"
+    r"|\bexamples?, 0 failures|\bBUILD SUCCESSFUL\b|^ok\s+\S+\s+[\d.]+s",
     re.IGNORECASE | re.MULTILINE,
 )
 _FAILED = re.compile(
     r"\b[1-9]\d* (?:tests? )?(?:fail(?:ed|ing|ures?)|errors?)\b|\bFAILED\b|^FAIL\b", re.MULTILINE
 )
-"""What pytest, cargo, Go, Jest, Mocha, unittest and Gradle write at the end of a run."""
+"""What pytest, cargo, Go, Jest, Mocha, unittest, PHPUnit, RSpec and Gradle write at the end of a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
