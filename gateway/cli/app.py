@@ -44,6 +44,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Make a running gateway reload its policy: it applies the whole file, or changes nothing.",
     ),
     "records": ("gateway.cli.records:app", "Verify the records of decisions."),
+    "spend": (
+        "gateway.cli.spend:spend",
+        "Sum what calls of models cost, by tenant, model, key, day or label.",
+    ),
     "keys": ("gateway.cli.keys:app", "Make, list, revoke and rotate API keys of callers."),
     "models": ("gateway.cli.models:app", "List, verify and fetch the files of local models."),
     "status": (
