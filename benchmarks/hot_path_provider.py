@@ -58,8 +58,9 @@ class _Provider(asyncio.Protocol):
         elif not self._pause_s:
             self._transport.write(_STREAM)
         else:
-            first, *others = (_chunk(line(event)) for event in _EVENTS)
-            self._write_next([_STREAM_HEAD + first, *others, _STREAM_END])
+            # The role and the first word come together: an answer begins with its first word.
+            role, first, *others = (_chunk(line(event)) for event in _EVENTS)
+            self._write_next([_STREAM_HEAD + role + first, *others, _STREAM_END])
 
     def _write_next(self, pieces: list[bytes]) -> None:
         self._transport.write(pieces[0])

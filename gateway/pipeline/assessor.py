@@ -16,7 +16,7 @@ from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
 from gateway.privacy.masking.masker import Masker
 from gateway.privacy.scanner import Summary
-from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings, warm_up
+from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 
 NO_ENTITIES = Entities()
 
@@ -52,7 +52,6 @@ class Assessor:
         detectors: Sequence[Detector] = DEFAULT_DETECTORS,
         value_key: bytes = b"",
     ) -> None:
-        warm_up()
         self._policy = policy
         self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors, value_key=value_key)
         self._masker = Masker(policy, clock=clock, detectors=detectors, value_key=value_key)

@@ -10,4 +10,4 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Strict(BaseModel):
     """A frozen part of a policy; an unknown key is an error, and so is a number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)

@@ -105,8 +105,8 @@ class Scanner:
                 unread += len(string.text)
         deadline = Deadline.after((self._limit_ms + unread / CHARS_PER_MS) / 1000, self._clock)
         try:
-            with bounded(SearchBudget(lambda: deadline.has_passed(self._clock))):
-                return self._scanned(strings, known, deadline, is_cached=is_cached)
+            with bounded(budget := SearchBudget(deadline, self._clock)):
+                return self._scanned(strings, known, budget, is_cached=is_cached)
         except SearchOverTime:
             return Scan(failure="detectors over time")
         except ScanFailed as failed:
@@ -122,7 +122,7 @@ class Scanner:
         self,
         strings: Sequence[RequestString],
         known: Sequence[Summary | None],
-        deadline: Deadline,
+        budget: SearchBudget,
         *,
         is_cached: bool,
     ) -> Scan:
@@ -141,7 +141,7 @@ class Scanner:
                 is_asking = string.message_index >= 0 and (is_cached or at < last_message)
                 is_whole = not tally.full
                 summary = self._summary(
-                    string, asked, deadline, skipped=tally.full, is_asking=is_asking, is_cached=is_cached
+                    string, asked, budget, skipped=tally.full, is_asking=is_asking, is_cached=is_cached
                 )
             located += tally.taken(at, summary)
             if summary.named:
@@ -153,7 +153,7 @@ class Scanner:
         self,
         string: RequestString,
         asked: frozenset[int],
-        deadline: Deadline,
+        budget: SearchBudget,
         *,
         skipped: Container[int],
         is_asking: bool,
@@ -184,8 +184,7 @@ class Scanner:
                 found += [(index, each.match, self._value_of(each)) for each in matches]
                 if is_full:
                     full.append(index)
-            if deadline.has_passed(self._clock):
-                raise SearchOverTime
+            budget.check()
         return Summary(
             tuple(found),
             frozenset(full) if full else _NONE,

@@ -1,9 +1,8 @@
 """Computes the privacy score and class of a request; a request that cannot be scanned is restricted."""
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.domain.conversation import Message, Role
 from gateway.domain.privacy import Entities, Evidence, Finding, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
@@ -61,20 +60,6 @@ DEFAULT_DETECTORS: tuple[Detector, ...] = (
 """All detectors that are always asked."""
 
 _NO_ENTITIES = Entities()
-_FIRST_TEXT = (
-    "Dear Maria Keller, your passport no. is X1234567, call +49 30 901820 or write to jo@example.org.\n"
-    "password: Gr7!xQ2p, born 1987-04-12, IBAN DE89 3704 0044 0532 0130 00, 12 Main Street.\n"
-    '{"ssn": "219-09-9999", "card": "4111 1111 1111 1111", "ip": "10.1.2.3"}\n'
-    "%40 =40 &#64; \\u0040 dGVzdDp0ZXN0, plate B-MW 1234"
-)
-"""Something for every detector; nobody's."""
-
-
-@cache
-def warm_up() -> None:
-    """Load what detectors load at their first text: it takes longer than a scan may."""
-    policy = PrivacyPolicy(limit_ms=10_000)
-    PrivacyScorer(policy, clock=SystemClock()).score_text(_FIRST_TEXT)
 
 
 class PrivacyScorer:

@@ -12,10 +12,10 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
-import httpx2
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
@@ -174,9 +174,18 @@ class _CleanConnector(aiohttp.TCPConnector):
 def _tls() -> ssl.SSLContext:
     """Return the certificates that are trusted; reading them takes tens of milliseconds, so it is done once.
 
-    Clients share it and nothing else: a connection, and a TLS session, is of one client.
+    Clients share it and nothing else: a connection, and a TLS session, is of one client. No variable of the
+    environment changes it.
     """
-    return httpx2.create_ssl_context(trust_env=False)
+    known = ssl.get_default_verify_paths().openssl_cafile
+    if not Path(known).is_file():
+        # It knows the places of other systems; to load it takes longer than all else here.
+        import httpx2
+
+        return httpx2.create_ssl_context(trust_env=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(known)
+    return context
 
 
 def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:

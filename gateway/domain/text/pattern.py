@@ -1,13 +1,17 @@
-"""Regular expressions for untrusted text: linear time, offsets in characters."""
+"""Regular expressions for untrusted text: linear time, offsets in characters.
+
+They are compiled when they are first searched for: all detectors have some 800, a gateway's start would wait
+for them, and most texts need a few.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import re2
 
-from gateway.domain.text.search_budget import count_candidate, encoded_texts
+from gateway.domain.text.search_budget import count_candidate, encoded_texts, loading
 
 _ANYWHERE = re2._Anchor.UNANCHORED
 """The argument of RE2's wrapper for a search; see `Pattern`."""
@@ -30,9 +34,24 @@ class Pattern:
     character outside Latin-1 becomes a question mark; `\w` and `\b` are ASCII's.
     """
 
+    __slots__ = ("_ignore_case", "_match", "_source")
+    _match: Any
+
     def __init__(self, source: str, *, ignore_case: bool = False) -> None:
-        # Calls RE2 below its Python wrapper, whose objects cost twice as much as the search.
-        self._match = re2.compile(source.encode("latin-1"), _options(ignore_case=ignore_case))._regexp.Match
+        self._source = source.encode("latin-1")
+        self._ignore_case = ignore_case
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile it where `_match` is asked for the first time."""
+        if name != "_match":
+            raise AttributeError(name)
+        with loading():
+            options = _options(ignore_case=self._ignore_case)
+            # Below RE2's Python wrapper, whose objects cost twice as much as the search.
+            compiled = re2.compile(self._source, options)._regexp
+            compiled.ReverseProgramSize()  # Compiles it backwards, too, which the first match would do.
+            self._match = compiled.Match
+        return self._match
 
     def find(self, text: str | bytes) -> Iterator[Span]:
         """Yield the leftmost matches that do not overlap, in order."""
@@ -135,22 +154,34 @@ def _message(error: Exception) -> str:
 class PatternSet:
     """Many patterns searched in one pass, to find which of them match."""
 
+    __slots__ = ("_ignore_case", "_match", "_sources")
+    _match: Any
+
     def __init__(self, sources: Sequence[str], *, ignore_case: bool = False) -> None:
-        self._set = re2.Set.SearchSet(_options(ignore_case=ignore_case))
-        for source in sources:
-            self._set.Add(source.encode("latin-1"))
-        # RE2 also returns no match if it runs out of memory; a pattern that always matches shows which.
-        self._always = self._set.Add(b"")
-        self._set.Compile()
-        # Below the wrapper, as in `Pattern`.
-        self._match = self._set._set.Match
+        self._sources = tuple(source.encode("latin-1") for source in sources)
+        self._ignore_case = ignore_case
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile it where `_match` is asked for the first time."""
+        if name != "_match":
+            raise AttributeError(name)
+        with loading():
+            patterns = re2.Set.SearchSet(_options(ignore_case=self._ignore_case))
+            for source in self._sources:
+                patterns.Add(source)
+            # RE2 also returns no match if it runs out of memory; a pattern that always matches shows which.
+            patterns.Add(b"")
+            patterns.Compile()
+            # Below the wrapper, as in `Pattern`.
+            self._match = patterns._set.Match
+        return self._match
 
     def matching(self, text: str | bytes) -> list[int]:
         """Return the indexes in `sources` of the patterns that match, in order; raises MemoryError."""
         encoded = text if isinstance(text, bytes) else text.encode("latin-1", "replace")
         found: list[int] = self._match(encoded)
         found.sort()
-        if not found or found.pop() != self._always:
+        if not found or found.pop() != len(self._sources):
             raise MemoryError("RE2 ran out of memory for a set of patterns")
         return found
 

@@ -1,8 +1,11 @@
 """A time limit on searches of untrusted text, checked inside their loops."""
 
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from types import TracebackType
+
+from gateway.clock import Clock, Deadline
 
 CANDIDATES_A_LOOK = 128
 """Candidates between two checks of the clock: a detector takes up to 10 microseconds for each."""
@@ -15,17 +18,36 @@ class SearchOverTime(Exception):
 class SearchBudget:
     """Counts candidates and checks the time limit after every CANDIDATES_A_LOOK."""
 
-    def __init__(self, is_over: Callable[[], bool]) -> None:
-        self._is_over = is_over
+    def __init__(self, deadline: Deadline, clock: Clock) -> None:
+        self._at_s = deadline.at_s
+        self._clock = clock
         self._left = CANDIDATES_A_LOOK
+        self._is_loading = False
 
     def take(self) -> None:
         """Count one candidate; raises SearchOverTime."""
         self._left -= 1
         if self._left <= 0:
             self._left = CANDIDATES_A_LOOK
-            if self._is_over():
-                raise SearchOverTime
+            self.check()
+
+    def check(self) -> None:
+        """Raise SearchOverTime where the time is over."""
+        if self._clock.monotonic_s() >= self._at_s:
+            raise SearchOverTime
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Give the searches the time that the block takes, too; a block within another counts once."""
+        if self._is_loading:
+            yield
+            return
+        self._is_loading, began_s = True, self._clock.monotonic_s()
+        try:
+            yield
+        finally:
+            self._is_loading = False
+            self._at_s += self._clock.monotonic_s() - began_s
 
 
 class _Running(threading.local):
@@ -61,3 +83,17 @@ def count_candidate() -> None:
 def encoded_texts() -> MutableMapping[str, bytes] | None:
     """Return what the searches of the running block have encoded, which its end forgets; None outside."""
     return _running.encoded
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load what searches need, once in a process: it does not count as time of the search that needs it.
+
+    A text that happens to be the first of its kind would else count as one that takes too long.
+    """
+    budget = _running.budget
+    if budget is None:
+        yield
+        return
+    with budget.loading():
+        yield

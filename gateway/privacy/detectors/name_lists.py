@@ -17,7 +17,8 @@ _LATIN = str.maketrans(
 
 def _listed(name: str) -> frozenset[str]:
     path = files("gateway.privacy.detectors") / "names" / f"{name}.txt"
-    return frozenset(path.read_text(encoding="ascii").split())
+    # A set that is copied takes half the memory of one that has grown.
+    return frozenset(set(path.read_text(encoding="ascii").split()))
 
 
 GIVEN = _listed("given")

@@ -56,11 +56,9 @@ _BETWEEN_CELLS = re.compile(_MARKS)
 _BETWEEN_ESCAPED_CELLS = re.compile(f"{_MARKS}|{_ESCAPES}")
 """Separators of lines and cells, also escaped, and scripts without spaces; a name ends there."""
 _MAX_WORDS = 5
-_FIRST = GIVEN | DOUBTFUL
-_MAY_BE_NAME = GIVEN | DOUBTFUL | FAMILY | TITLES
 _LAST_TWO = frozenset(ending[-2:] for ending in FAMILY_ENDINGS)
-_WRITTEN_SMALL = GIVEN | TITLES | {"name", "named", "dear"}
-"""A text without capitals is searched only if it contains one of these."""
+_WRITTEN_SMALL = TITLES | {"name", "named", "dear"}
+"""A text without capitals is searched only if it contains one of these, or a given name."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
 
 
@@ -146,12 +144,15 @@ def _cells(text: str, introduced: Container[int]) -> Iterator[tuple[int, str]]:
 
 def _names_nobody(text: str) -> bool:
     """Whether a text without capitals has none of the words that a name in it needs."""
-    return _WRITTEN_SMALL.isdisjoint(text.translate(_BREAKS).split())
+    words = text.translate(_BREAKS).split()
+    return GIVEN.isdisjoint(words) and _WRITTEN_SMALL.isdisjoint(words)
 
 
 def _may_be_name(word: _Word) -> bool:
     written = word.plain
-    return written in _MAY_BE_NAME or (written[-2:] in _LAST_TWO and written.endswith(FAMILY_ENDINGS))
+    if written in FAMILY or written in DOUBTFUL or written in TITLES:
+        return True
+    return written[-2:] in _LAST_TWO and written.endswith(FAMILY_ENDINGS)
 
 
 def _runs(line: str, start: int, seen: dict[str, list[_Word]]) -> Iterator[list[_Word]]:
@@ -244,7 +245,7 @@ def _in_run(
 
 def _may_begin(word: _Word) -> bool:
     """Whether a name without introducing words may begin at this word, within a run."""
-    return word.plain in _FIRST or word.plain.endswith(CERTAIN_ENDINGS)
+    return word.plain in GIVEN or word.plain in DOUBTFUL or word.plain.endswith(CERTAIN_ENDINGS)
 
 
 def _end(words: Sequence[_Word], at: int, *, has_case: bool) -> int:

@@ -14,6 +14,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, NumberF
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
 from gateway.domain.text.pattern import Pattern
+from gateway.domain.text.search_budget import loading
 from gateway.privacy.detector import digits_of
 
 _KINDS = (
@@ -33,6 +34,7 @@ class _Region(NamedTuple):
 
 
 @cache
+@loading()
 def _region(name: str, code: int) -> _Region | None:
     metadata = _metadata(name, code)
     if metadata is None:
@@ -46,12 +48,6 @@ def _region(name: str, code: int) -> _Region | None:
 
 def _is_used(description: PhoneNumberDesc | None) -> bool:
     return description is not None and bool(description.national_number_pattern)
-
-
-def preload(*regions: str) -> None:
-    """Read the tables of some countries now instead of at their first use."""
-    for region in regions:
-        is_national(("0000000",), region)
 
 
 def is_national(written: tuple[str, ...], region: str) -> bool:
@@ -95,7 +91,7 @@ def is_usual(groups: Sequence[str], *, needs_prefix: bool = True) -> bool:
     """
     return any(
         _is_usual(groups, prefix)
-        for prefix in _PREFIXES
+        for prefix in _prefixes()
         if prefix or not needs_prefix or groups[0].startswith("0")
     )
 
@@ -115,11 +111,12 @@ def _is_usual(groups: Sequence[str], prefix: str) -> bool:
     if not groups[0].startswith(prefix):
         return False
     rest = [groups[0][len(prefix) :], *groups[1:]] if len(groups[0]) > len(prefix) else groups[1:]
-    found = _USUAL.get((prefix, tuple(map(len, rest))))
+    found = _usual().get((prefix, tuple(map(len, rest))))
     return found is not None and found.is_in("".join(rest))
 
 
 @cache
+@loading()
 def _lengths(name: str, code: int) -> frozenset[tuple[int, ...]]:
     """Return the groupings of the numbers of a region."""
     metadata = _metadata(name, code)
@@ -136,6 +133,8 @@ def _metadata(name: str, code: int) -> PhoneMetadata | None:
     return PhoneMetadata.metadata_for_region(name)
 
 
+@cache
+@loading()
 def _usual() -> dict[Grouping, Pattern]:
     """Return, for each grouping of any country, a pattern of the numbers that are written in it."""
     heads: dict[Grouping, set[str]] = {}
@@ -165,8 +164,10 @@ def _sizes(group: str) -> range:
 
 _CODES = {name: code for code, names in COUNTRY_CODE_TO_REGION_CODE.items() for name in names}
 
-_USUAL = _usual()
-_PREFIXES = sorted({prefix for prefix, _ in _USUAL})
+
+@cache
+def _prefixes() -> list[str]:
+    return sorted({prefix for prefix, _ in _usual()})
 
 
 _TRUNK_REGIONS = ("GB", "DE", "FR", "IT", "IN", "AU", "PH", "ZA", "NL")
@@ -179,6 +180,3 @@ def is_valid_somewhere(groups: Sequence[str]) -> bool:
     digits = "".join(groups)
     regions = _TRUNK_REGIONS if digits.startswith("0") else _OTHER_REGIONS
     return any(is_national((digits,), region) for region in regions)
-
-
-preload(*_TRUNK_REGIONS, *_OTHER_REGIONS)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.text.search_budget import loading
 from gateway.privacy.names.words import FIXED, KnownWords
 
 KINDS = ("PERSON", "ADDRESS", "LOCATION", "ORG")
@@ -74,6 +75,7 @@ def read_network(data: bytes) -> Network:
 
 
 @cache
+@loading()
 def shipped_network() -> Network:
     """Return the packaged network; it is read once in a process."""
     data = files("gateway.privacy.names").joinpath("shipped", "names.npz").read_bytes()

@@ -4,8 +4,6 @@ import json
 import re
 from functools import lru_cache
 
-import jsonschema_rs
-
 from gateway.domain.text.schema_bounds import (
     NOT_JSON,
     ON_THE_WIRE,
@@ -141,6 +139,8 @@ def _problem(schema: object) -> str:
         schema = {key: value for key, value in schema.items() if key != "$schema"}
     if problem := wrapper_problem(schema):
         return problem
+    import jsonschema_rs  # Many a gateway is never sent a schema.
+
     try:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:

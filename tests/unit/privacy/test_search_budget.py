@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.privacy_inputs import LARGE
+from gateway.clock import Deadline
 from gateway.domain.privacy import PrivacyClass
-from gateway.domain.text.pattern import Pattern, as_data
+from gateway.domain.text import pattern
+from gateway.domain.text.pattern import Pattern, PatternSet, as_data
 from gateway.domain.text.search_budget import (
     CANDIDATES_A_LOOK,
     SearchBudget,
@@ -15,13 +17,19 @@ from gateway.domain.text.search_budget import (
     bounded,
     count_candidate,
     encoded_texts,
+    loading,
 )
 from gateway.policy.model import PrivacyPolicy
 from gateway.privacy.detector import Detector, Match
-from gateway.privacy.scorer import _FIRST_TEXT, DEFAULT_DETECTORS, PrivacyScorer
+from gateway.privacy.scorer import DEFAULT_DETECTORS, PrivacyScorer
 from tests.support.fakes import FakeClock
 
 _DIGIT = Pattern(r"\d")
+
+
+def over(clock: FakeClock) -> SearchBudget:
+    """Return a budget whose time is over."""
+    return SearchBudget(Deadline.after(0.0, clock), clock)
 
 
 class Endless:
@@ -59,7 +67,7 @@ def test_each_detector_is_ended_in_its_loop(detector: Detector) -> None:
     ended = []
     for kind, text in LARGE.items():
         try:
-            with bounded(SearchBudget(lambda: True)):
+            with bounded(over(FakeClock())):
                 for _ in detector.find(text):
                     pass
         except SearchOverTime:
@@ -69,27 +77,62 @@ def test_each_detector_is_ended_in_its_loop(detector: Detector) -> None:
 
 def test_the_bound_is_that_of_its_block() -> None:
     """Outside of it nothing is counted, and a block inside of another has its own."""
-    looks = 0
-
-    def is_over() -> bool:
-        nonlocal looks
-        looks += 1
-        return False
-
-    with bounded(SearchBudget(is_over)):
-        with bounded(SearchBudget(lambda: True)), pytest.raises(SearchOverTime):
+    clock = FakeClock()
+    with bounded(SearchBudget(Deadline.never(), clock)):
+        with bounded(over(clock)), pytest.raises(SearchOverTime):
             list(_DIGIT.places("1" * CANDIDATES_A_LOOK))
         for _ in range(CANDIDATES_A_LOOK):
             count_candidate()
+    with bounded(over(clock)):
+        pass
     for _ in range(2 * CANDIDATES_A_LOOK):
         count_candidate()
-    assert looks == 1
+
+
+def test_what_is_loaded_once_costs_a_search_no_time() -> None:
+    """The first text that needs a table has as long as all others, and no longer; nested loads count once."""
+    clock = FakeClock()
+
+    @loading()
+    def load() -> None:
+        with loading():
+            clock.advance(1.0)
+
+    budget = SearchBudget(Deadline.after(0.05, clock), clock)
+    with bounded(budget):
+        load()
+        clock.advance(0.04)
+        budget.check()
+        clock.advance(0.02)
+        with pytest.raises(SearchOverTime):
+            budget.check()
+
+
+@pytest.mark.parametrize("searches", [Pattern("a"), PatternSet(["a"])], ids=["pattern", "set"])
+def test_patterns_are_compiled_at_their_first_search(
+    searches: Pattern | PatternSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To compile one is no time of the search that needs it."""
+    clock = FakeClock()
+    options = pattern._options
+
+    def slow(*, ignore_case: bool) -> object:
+        clock.advance(1.0)
+        return options(ignore_case=ignore_case)
+
+    monkeypatch.setattr(pattern, "_options", slow)
+    budget = SearchBudget(Deadline.after(0.05, clock), clock)
+    with bounded(budget):
+        for _ in range(2):
+            assert searches.is_in("a") if isinstance(searches, Pattern) else searches.matching("a")
+    assert clock.now_s == 1001.0
+    budget.check()
 
 
 def test_a_text_is_encoded_once_in_a_block_and_forgotten_behind_it() -> None:
     """Detectors of one scan share the work, and nothing of a text stays."""
     text = "order_123 for %20 Jo"
-    with bounded(SearchBudget(lambda: False)):
+    with bounded(SearchBudget(Deadline.never(), FakeClock())):
         first = as_data(text)
         assert as_data(text) is first
         assert encoded_texts() == {text: first}
@@ -119,11 +162,3 @@ def _calls(scorer: PrivacyScorer, text: str) -> int:
         sys.setprofile(None)
     assert judged.reason == "nothing found"
     return count
-
-
-def test_the_first_text_has_something_for_most_detectors() -> None:
-    """What is loaded at a first match is loaded before the first request: the text has matches."""
-    policy = PrivacyPolicy(limit_ms=10_000, report_at=0.0)
-    found = {each.type for each in PrivacyScorer(policy, clock=FakeClock()).score_text(_FIRST_TEXT).findings}
-    kinds = {kind for detector in DEFAULT_DETECTORS for kind in detector.types}
-    assert kinds - found <= {"CRYPTO", "LOCATION", "MAC", "ORG", "URL", "BANK_ACCOUNT", "VEHICLE"}
