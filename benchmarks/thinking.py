@@ -1,12 +1,13 @@
-"""Whether reasoning ends at its budget: `python -m benchmarks.thinking [ANSWERS]`, 1,000 by default.
+"""Whether reasoning ends at its budget: `python -m benchmarks.thinking [ANSWERS [FAMILY ...]]`, of 1,000.
 
 Random weights, with the vocabularies and templates of eight families, whose prompts are made to begin
-reasoning where they do not; needs `make test-templates`, or
-LLAMA_CPP_MODELS.
+reasoning where they do not; needs `make test-templates`, or LLAMA_CPP_MODELS. A FAMILY is a part of the
+template's name: its share is measured alone.
 """
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from tests.support.real_engine import running, spec
 from tests.support.thinking_models import FAMILIES, think, thinking_model
@@ -14,7 +15,7 @@ from tests.support.thinking_models import FAMILIES, think, thinking_model
 ANSWERS = 1000
 
 
-async def main(answers: int) -> int:
+async def main(answers: int, families: Sequence[str]) -> int:
     """Print a line a family; return 1 if any answer is not as it should be."""
     share = -(-answers // len(FAMILIES))
     is_good = True
@@ -22,6 +23,8 @@ async def main(answers: int) -> int:
         f"{'template':45} {'answers':>7} {'reasoned':>8} {'closed':>6} {'valid':>9} {'over':>4} {'leaks':>5}"
     )
     for name in FAMILIES:
+        if families and not any(family in name for family in families):
+            continue
         async with running(spec(path=thinking_model(name, opens=True), context=512, slots=8)) as (
             engine,
             stub,
@@ -40,4 +43,5 @@ async def main(answers: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else ANSWERS)))
+    asked = sys.argv[1:]
+    sys.exit(asyncio.run(main(int(asked[0]) if asked else ANSWERS, asked[1:])))

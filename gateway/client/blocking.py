@@ -15,6 +15,7 @@ from gateway.client.connection import (
     channel_options,
 )
 from gateway.client.failure import failure_of
+from gateway.client.prompt import explain_request
 from gateway.client.streaming import SyncAnswerStream
 from gateway.v1 import gateway_pb2, gateway_pb2_grpc
 
@@ -64,10 +65,13 @@ class SyncGatewayClient:
         )
 
     def explain(
-        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        request: gateway_pb2.GenerateRequest | gateway_pb2.EmbedRequest,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> gateway_pb2.ExplainResponse:
         """Return how the request would be scored and routed; no model is called."""
-        same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
+        same = explain_request(request)
         return self._ask(self._gateway.Explain, same, timeout_s)
 
     def count_tokens(

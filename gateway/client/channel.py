@@ -15,6 +15,7 @@ from gateway.client.connection import (
     channel_options,
 )
 from gateway.client.failure import failure_of
+from gateway.client.prompt import explain_request
 from gateway.client.streaming import AnswerStream
 from gateway.v1 import gateway_pb2, gateway_pb2_grpc
 
@@ -25,6 +26,7 @@ class GatewayClient:
     """A connection to one gateway, for use as `async with`; every method raises CallFailed only.
 
     `generate`, `stream` and `explain` take a GenerateRequest: their request messages have the same fields.
+    `explain` takes an EmbedRequest, too.
     """
 
     def __init__(
@@ -65,10 +67,13 @@ class GatewayClient:
         return AnswerStream(self._gateway.StreamGenerate(same, timeout=timeout_s, metadata=self._metadata))
 
     async def explain(
-        self, request: gateway_pb2.GenerateRequest, *, timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        request: gateway_pb2.GenerateRequest | gateway_pb2.EmbedRequest,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> gateway_pb2.ExplainResponse:
         """Return how the request would be scored and routed; no model is called."""
-        same = gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
+        same = explain_request(request)
         return await self._ask(self._gateway.Explain, same, timeout_s)
 
     async def count_tokens(

@@ -40,6 +40,22 @@ def prompt(
     )
 
 
+def explain_request(
+    request: gateway_pb2.GenerateRequest | gateway_pb2.EmbedRequest,
+) -> gateway_pb2.ExplainRequest:
+    """Return the request that asks where another one would go, and why."""
+    if isinstance(request, gateway_pb2.GenerateRequest):
+        return gateway_pb2.ExplainRequest.FromString(request.SerializeToString())
+    return gateway_pb2.ExplainRequest(
+        input=request.input,
+        dimensions=request.dimensions if request.HasField("dimensions") else None,
+        model=request.model,
+        hints=request.hints if request.HasField("hints") else None,
+        labels=request.labels,
+        request_id=request.request_id,
+    )
+
+
 _IMAGE_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",

@@ -220,6 +220,11 @@ class Model(Protocol):
     can_share: bool
     """Whether sequences can share cells and be truncated; False for a recurrent model."""
 
+    @property
+    def threads(self) -> int:
+        """With how many threads the latest step ran."""
+        ...
+
     def decode(self, tokens: Sequence[BatchToken]) -> None:
         """Run one step; raises KvCacheFull (nothing changed), DecodeInterrupted, DecodeFailed (fatal)."""
         ...

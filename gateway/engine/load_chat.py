@@ -1,9 +1,7 @@
 """Loads a model that generates text with what serves and runs it."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
@@ -15,10 +13,10 @@ from gateway.domain.model_facts import MemoryNeed
 from gateway.engine.calibrated import check_calibration, sha256_of_template
 from gateway.engine.calls.calling import tool_calling
 from gateway.engine.draft import Draft, Speculation
-from gateway.engine.interfaces import BatchToken
 from gateway.engine.llama.llama_model import LlamaModel
 from gateway.engine.llama.model_file_facts import memory_need
-from gateway.engine.llama.params import settings_of
+from gateway.engine.llama.params import LlamaSettings, settings_of
+from gateway.engine.llama.tuned_model import TunedModel
 from gateway.engine.load_draft import draft_file, load_draft
 from gateway.engine.loaded import Fact, LoadedEngine
 from gateway.engine.models import Progress, check_model_file, resolve_model_path
@@ -29,7 +27,7 @@ from gateway.engine.scheduler import Scheduler
 from gateway.engine.server import EngineService
 from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate, TemplateBroken
 from gateway.engine.thinking.loading import thinking_tags
-from gateway.engine.threads import fastest, thread_choices
+from gateway.engine.threads import ThreadTuner, thread_choices
 from gateway.errors import StartupError
 from gateway.policy.model import LlamaCppModel
 
@@ -111,20 +109,6 @@ def load_chat(
     )
 
 
-def measured_threads(model: LlamaModel, clock: Clock) -> int:
-    """Return with how many threads a model decodes fastest on this machine, as it is now."""
-    positions = itertools.count()
-
-    def step(threads: int) -> None:
-        model.set_threads(threads, threads)
-        model.decode([BatchToken(0, next(positions), 0, True)])
-
-    with ThreadPoolExecutor(1) as pool:  # OpenMP's threads end with the thread that they work for.
-        found = pool.submit(fastest, thread_choices(), step, clock).result()
-    model.clear()
-    return found
-
-
 def template_of(spec: LlamaCppModel, model: LlamaModel) -> str:
     """Return the chat template of the policy, else of the file; empty if neither has one."""
     return next((text for text in (spec.template, model.chat_template) if text and text.strip()), "")
@@ -151,10 +135,7 @@ def _load(
     needs = [memory_need(settings), *([] if file is None else [file.need])]
     if known := [need for need in needs if need is not None]:
         admit(reduce(add, known))
-    model = LlamaModel(settings, on_progress=progress("load").update)
-    if spec.threads is None:
-        threads = measured_threads(model, clock)
-        model.set_threads(threads, spec.prefill_threads or threads)
+    model = _model(spec, settings, on_progress=progress("load").update, clock=clock)
     models = _Models(model) if file is None else _Models(model, *load_draft(file, model, path))
     source = template_of(spec, model) or PLAIN_TEMPLATE
     check_calibration(spec, path, template=source, on_progress=checking.update)
@@ -172,3 +153,18 @@ def _load(
         if spec.template is not None:
             whose, hint = "the chat template of the policy", "correct it, or remove template"
         raise StartupError(f"{path}: {whose} {error}; {hint}") from None
+
+
+def _model(
+    spec: LlamaCppModel, settings: LlamaSettings, *, on_progress: Callable[[float], None], clock: Clock
+) -> LlamaModel:
+    """Load a model with the threads of the policy, or with as many as turn out to be fastest."""
+    if spec.threads is not None:
+        return LlamaModel(settings, on_progress=on_progress)
+    return TunedModel(
+        settings,
+        tuner=ThreadTuner(thread_choices()),
+        clock=clock,
+        prefill_threads=spec.prefill_threads,
+        on_progress=on_progress,
+    )

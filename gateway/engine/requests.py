@@ -90,7 +90,7 @@ def engine_request_of(
     except TemplateBroken as error:
         raise _refused(name, error) from None
     thinking = _thinking_of(request, prompts)
-    if thinking is not None and thinking.budget_tokens == 0:
+    if thinking is not None and thinking.budget_within(request.max_tokens) == 0:
         prompt += thinking.tags.end_of(prompt)
     constraint, matcher = constraint_of(request, calls, model, name=name, is_deferred=thinking is not None)
     return EngineRequest(

@@ -14,6 +14,7 @@ def status_of(name: str, model: Model, scheduler: Scheduler) -> engine_pb2.GetSt
         model=name,
         context_tokens=model.context_tokens,
         slots=model.slots,
+        threads=model.threads,
         slots_busy=load.slots_busy,
         queued=load.queued,
         steps=metrics.steps,

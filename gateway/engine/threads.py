@@ -1,24 +1,27 @@
-"""The number of decoding threads, for a policy that does not set it: half of the cores, or all.
+"""The number of decoding threads, for a policy that does not set it: as many as are fastest while it serves.
 
 ggml's threads wait for each other after every operation, so a thread without a core of its own delays all
-others; the gateway, its clients and a second engine need cores as well, and a few cores exhaust the memory
-bandwidth that decoding a large model needs. So it is half of the physical cores that this process may use, at
-most `MAX_THREADS`, unless twice as many are clearly faster when the model is loaded."""
+others: with two threads on two cores a token takes two thirds of the time of one thread, and three times as
+long where others want both cores. Which of both holds is known only while answers are generated, with the
+event loops, the gateway and its clients awake. So decoding begins with all physical cores that this process
+may use, at most `MAX_THREADS`, and now and then compares steps with half of them.
+"""
 
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.clock import Clock
-
 MAX_THREADS = 8
-MEASURE_S = 0.4
-"""Seconds that measuring may take, and a step more; a model that takes half of it for a token has no need."""
-STEPS = 9
-"""Most steps that are measured with each number of threads."""
-WORTH = 1.2
-"""How much faster the larger number must be to be chosen."""
+PAIRS = 5
+"""Pairs of steps of a comparison."""
+WORTH = 1.1
+"""How much faster the other number must be to be chosen, by the medians of a comparison."""
+MIN_WAIT_S = 0.5
+"""Seconds of decoding between two comparisons; doubled each time that the choice was right."""
+MAX_WAIT_S = 8.0
+MAX_ROWS = 32
+"""A step of more rows reads a prompt: no two such steps are alike."""
 
 _SMT = Path("/sys/devices/system/cpu/smt/active")
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -42,28 +45,57 @@ def default_threads(share: float = 0.5) -> int:
 
 
 def thread_choices() -> tuple[int, ...]:
-    """Return what may be the best number: half of the cores, or all."""
-    return tuple(sorted({default_threads(), default_threads(1.0)}))
+    """Return what may be the best number, the likeliest first: all cores, or half of them."""
+    return tuple(sorted({default_threads(), default_threads(1.0)}, reverse=True))
 
 
-def fastest(choices: Sequence[int], step: Callable[[int], None], clock: Clock) -> int:
-    """Return with how many threads a step is fastest; with more than the first only if it is clearly so."""
-    taken_s: dict[int, list[float]] = {count: [] for count in choices}
-    begun_s = clock.monotonic_s()
-    for turn in range(STEPS if len(choices) > 1 else 0):
-        for count in choices:
-            start_s = clock.monotonic_s()
-            step(count)
-            taken_s[count].append(clock.monotonic_s() - start_s)
-            if turn == 0 and taken_s[count][0] > MEASURE_S / 2:
-                return choices[0]
-        if clock.monotonic_s() - begun_s > MEASURE_S:
-            break
-    best = choices[0]
-    for count in choices[1:]:
-        if WORTH * statistics.median(taken_s[count]) < statistics.median(taken_s[best]):
-            best = count
-    return best
+class ThreadTuner:
+    """Finds by the steps of a model with how many threads they are fastest; for the decoding thread.
+
+    A comparison is `PAIRS` pairs of steps that follow each other, one with each number and as many rows.
+    """
+
+    def __init__(self, choices: Sequence[int]) -> None:
+        """`choices` are one number or two, the one to begin with first."""
+        self._best, self._other = choices[0], choices[-1]
+        self._taken_s: dict[int, list[float]] = {}
+        """Seconds of the steps of the running comparison, by number of threads."""
+        self._rows = 0
+        """The rows of each of its steps."""
+        self._wait_s = MIN_WAIT_S
+        self._left_s = 0.0
+        """Seconds of decoding until the next comparison."""
+
+    @property
+    def threads(self) -> int:
+        """The best number so far."""
+        return self._best
+
+    def threads_for(self, rows: int) -> int:
+        """Return with how many threads the next step is to run."""
+        if self._left_s > 0 or self._best == self._other or rows > MAX_ROWS:
+            return self._best
+        if rows != self._rows:
+            self._rows, self._taken_s = rows, {self._other: [], self._best: []}
+        return min(self._taken_s, key=lambda threads: len(self._taken_s[threads]))
+
+    def record(self, rows: int, threads: int, taken_s: float) -> None:
+        """Take how long a step with `threads_for(rows)` threads took."""
+        if self._left_s > 0 or rows != self._rows:
+            self._left_s -= taken_s
+            return
+        self._taken_s[threads].append(taken_s)
+        if min(map(len, self._taken_s.values())) == PAIRS:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        best_s, other_s = (statistics.median(self._taken_s[each]) for each in (self._best, self._other))
+        if WORTH * other_s < best_s:
+            self._best, self._other = self._other, self._best
+            self._wait_s = MIN_WAIT_S
+        else:
+            self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
+        self._left_s, self._rows = self._wait_s, 0
 
 
 def parse_quota(text: str) -> float | None:

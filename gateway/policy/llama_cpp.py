@@ -108,7 +108,7 @@ class LlamaCppModel(ModelSpec):
         None,
         ge=1,
         le=1024,
-        description="Threads for decoding. Default: half of the cores, or all if that is faster.",
+        description="Threads for decoding. Default: all cores or half of them, whichever is faster.",
     )
     prefill_threads: int | None = Field(
         None, ge=1, le=1024, description="Threads for reading prompts. Default: the same as threads."

@@ -470,6 +470,11 @@ class Policy:
         ]
         return usable[0] if len(set(usable)) == 1 else ""
 
+    def gives_vectors(self, asked: str) -> bool:
+        """Whether a name means a vector space, or a model of one."""
+        spec = self.models.get(self.names.model(asked) or "")
+        return self.names.entry(asked) in self.names.spaces or (spec is not None and bool(spec.space))
+
     def models_of_key(self, key_name: str) -> frozenset[str] | None:
         """Return the models that keys of a name may use; None: all."""
         narrowed = self.keys.get(key_name)

@@ -1314,15 +1314,19 @@ class ExplainRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Optional. Made by the gateway when unset."""
     model: _builtins.str
     """Optional. Only this model may answer."""
     session_id: _builtins.str
     """Optional. Names the conversation."""
+    dimensions: _builtins.int
+    """Optional, with `input`. As in EmbedRequest."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
-        """Required. The conversation, oldest first."""
+        """Required, unless there is `input`. The conversation, oldest first."""
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
@@ -1336,6 +1340,12 @@ class ExplainRequest(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Claims of the caller that rules may read."""
 
+    @_builtins.property
+    def input(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The texts of a request for embeddings, in place of `messages`,
+        `config` and `session_id`, to see where it would go.
+        """
+
     def __init__(
         self,
         *,
@@ -1346,12 +1356,16 @@ class ExplainRequest(_message.Message):
         request_id: _builtins.str = ...,
         model: _builtins.str = ...,
         session_id: _builtins.str = ...,
+        input: _abc.Iterable[_builtins.str] | None = ...,
+        dimensions: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "hints", b"hints"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "config", b"config", "dimensions", b"dimensions", "hints", b"hints"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "hints", b"hints", "labels", b"labels", "messages", b"messages", "model", b"model", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "config", b"config", "dimensions", b"dimensions", "hints", b"hints", "input", b"input", "labels", b"labels", "messages", b"messages", "model", b"model", "request_id", b"request_id", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
+    _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dimensions) -> _WhichOneofReturnType__dimensions | None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 

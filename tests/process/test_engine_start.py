@@ -25,9 +25,9 @@ from gateway.engine.template.chat_template import HUNG_AFTER_S, ChatTemplate
 from gateway.engine.template.turns import Turn
 from gateway.engine.threads import (
     MAX_THREADS,
+    PAIRS,
     choose_threads,
     default_threads,
-    fastest,
     parse_quota,
     thread_choices,
 )
@@ -75,31 +75,8 @@ def test_parse_quota(text: str, cpus: float | None) -> None:
 def test_default_threads_of_this_machine() -> None:
     """Whatever the machine, the default is a number that llama.cpp takes."""
     assert 1 <= default_threads() <= MAX_THREADS
-    assert thread_choices()[0] == default_threads()
-
-
-@pytest.mark.parametrize(
-    ("step_s", "chosen", "steps"),
-    [
-        ({1: 0.012, 2: 0.008}, 2, 18),
-        ({1: 0.012, 2: 0.011}, 1, 18),
-        ({1: 0.012, 2: 0.120}, 1, 8),
-        ({1: 0.100, 2: 0.060}, 2, 6),
-        ({1: 2.000, 2: 1.000}, 1, 1),
-        ({4: 0.010}, 4, 0),
-    ],
-    ids=["clearly faster", "hardly faster", "a busy core", "slow", "too slow to measure", "no choice"],
-)
-def test_the_fastest_number_of_threads(step_s: dict[int, float], chosen: int, steps: int) -> None:
-    """More threads only where they are clearly faster; a large model waits for no measurement."""
-    clock, taken = FakeClock(), list[int]()
-
-    def step(threads: int) -> None:
-        taken.append(threads)
-        clock.advance(step_s[threads])
-
-    assert fastest([*step_s], step, clock) == chosen
-    assert len(taken) == steps
+    assert thread_choices()[-1] == default_threads()
+    assert thread_choices()[0] == default_threads(1.0)
 
 
 @pytest.mark.parametrize(
@@ -112,15 +89,17 @@ def test_how_long_threads_spin(environ: dict[str, str], count: str | None) -> No
 
 
 async def test_an_engine_says_how_many_threads_it_takes() -> None:
-    """Those of the policy, or those that were measured."""
-    said = []
+    """Those of the policy; else all cores at the start, and those that its steps chose in its status."""
+    said, served = [], []
     for keys in ({"threads": 2}, {}):
         with capture_logs() as logs:
-            async with running(spec(**keys)):
-                pass
+            async with running(spec(**keys)) as (_, stub):
+                await ask(stub, request("Tell me all.", max_tokens=4 * PAIRS))
+                served.append((await stub.GetStatus(engine_pb2.GetStatusRequest())).threads)
         said += [entry["threads"] for entry in logs if entry["event"] == "engine.started"]
-    assert said[0] == 2
-    assert said[1] in thread_choices()
+    assert said == [2, thread_choices()[0]]
+    assert served[0] == 2
+    assert served[1] in thread_choices()
 
 
 @pytest.mark.parametrize(

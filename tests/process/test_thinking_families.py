@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.domain.capability import Capability
 from tests.support.real_engine import running, spec
 from tests.support.thinking_models import think, thinking_model
 
@@ -19,7 +20,7 @@ from tests.support.thinking_models import think, thinking_model
 async def test_budget_holds(name: str, opens: bool) -> None:
     """Random weights say anything: no tag reaches the answer, and what follows a schema is valid."""
     async with running(spec(path=thinking_model(name, opens=opens), context=512, slots=8)) as (engine, stub):
-        assert engine.lacking == frozenset()
+        assert Capability.REASONING not in engine.lacking
         found = await think(stub, 16)
         assert engine.generation == 1
     assert (found.answers, found.over_budget, found.leaks) == (16, [], [])

@@ -77,13 +77,26 @@ async def test_grpc(gateway: Served) -> None:
     assert plain.text.startswith(ANSWER)
 
 
-async def test_limit_inside_the_reasoning_and_history(gateway: Served) -> None:
-    """An answer that the limit cuts in its reasoning is one attempt; reasoning goes back with the history."""
-    cut = await gateway.stub.Generate(
-        ask(config=pb.GenerationConfig(max_tokens=2, reasoning=pb.ReasoningConfig(budget_tokens=900)))
-    )
+async def test_limit_inside_the_reasoning() -> None:
+    """Without a budget the limit may cut an answer in its reasoning: that is one attempt, and no text."""
+    async with served({}, policy=POLICY.replace("reasoning_budget_tokens: 6", "")) as gateway:
+        cut = await gateway.stub.Generate(ask(config=pb.GenerationConfig(max_tokens=2)))
     assert (cut.finish_reason, cut.text, len(cut.attempts)) == (pb.FINISH_REASON_LENGTH, "", 1)
+    assert cut.usage.reasoning_tokens == 2
 
+
+async def test_a_limit_with_no_room_for_a_budget(gateway: Served) -> None:
+    """Where the closing words alone are more than `max_tokens`, all of them are the answer's."""
+    config = pb.GenerationConfig(max_tokens=2, reasoning=pb.ReasoningConfig(budget_tokens=900))
+    short = await gateway.stub.Generate(ask(config=config))
+    assert short.finish_reason == pb.FINISH_REASON_LENGTH
+    assert short.text
+    assert ANSWER.startswith(short.text)
+    assert (short.usage.completion_tokens, short.usage.reasoning_tokens) == (2, 0)
+
+
+async def test_reasoning_goes_back_with_the_history(gateway: Served) -> None:
+    """To the model that thought it."""
     first = await gateway.stub.Generate(ask())
     request = ask()
     more = pb.GenerateRequest(messages=[*request.messages, first.message, *request.messages])

@@ -85,7 +85,7 @@ def test_a_row_of_a_key_says_all_of_it() -> None:
     """Values, range, default and whether it is required come from the model."""
     page = text_of("policy.md")
     assert "| `slots` | integer from 1 to 256 | `8` | Sequences that are decoded concurrently. |" in page
-    threads = "half of the cores, or all if that is faster | Threads for decoding. |"
+    threads = "all cores or half of them, whichever is faster | Threads for decoding. |"
     assert f"| `threads` | integer from 1 to 1024 | {threads}" in page
     assert "| `model` | text | **required** | The model's name at the provider. |" in page
     assert page.count("## `privacy.patterns[]`") == 1

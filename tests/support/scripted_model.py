@@ -102,6 +102,7 @@ class ScriptedModel:
     kv_cells: int = 64
     batch_tokens: int = 8
     can_share: bool = True
+    threads: int = 1
     vocabulary_size: int = 257
     letters: int = 26
     """How many letters an answer without a script has."""

@@ -1,4 +1,8 @@
-"""Reads calls of tools from the tokens of an answer, while they are generated."""
+"""Reads calls of tools from the tokens of an answer, while they are generated.
+
+A small model may write one call again and again. So the same name with the same arguments ends the calls,
+and is no call of the answer: what may become such a call is held back.
+"""
 
 import codecs
 import json
@@ -55,6 +59,12 @@ class CallParser:
         self._is_begun = False
         self._deltas: list[ToolCallDelta] = []
         self._calls = 0
+        self._name = self._arguments = ""
+        """Of the call that is read, as far as they came; no name: none is."""
+        self._earlier: list[tuple[str, str]] = []
+        """Names and arguments of the calls so far."""
+        self._is_repeated = False
+        """Whether a call that came again ended the calls."""
         self._closing: int | None = None
         """The number of the closing among the texts that may come now."""
         if is_required:
@@ -98,6 +108,8 @@ class CallParser:
 
     def _feed(self, text: str) -> None:
         for sign in text:
+            if self._is_repeated:
+                return
             if self._is_over or self._parsing is None:
                 raise BadCall
             try:
@@ -107,13 +119,18 @@ class CallParser:
 
     def _taken(self) -> tuple[ToolCallDelta, ...]:
         self._flush()
-        deltas, self._deltas = tuple(self._deltas), []
-        return deltas
+        may_repeat = any(
+            name == self._name and arguments.startswith(self._arguments) for name, arguments in self._earlier
+        )
+        held = self._calls - 1 if may_repeat else self._calls
+        deltas, self._deltas = self._deltas, [each for each in self._deltas if each.index == held]
+        return tuple(each for each in deltas if each.index != held)
 
     def _flush(self) -> None:
         """Make a piece of the arguments that were read."""
         if self._reader.written:
             arguments, self._reader.written = self._reader.written, ""
+            self._arguments += arguments
             if self._deltas and self._deltas[-1].index == self._calls - 1:
                 last = self._deltas.pop()
                 arguments = last.arguments_json + arguments
@@ -174,16 +191,29 @@ class CallParser:
         heads = [(name_in(form, tool.name), *form.middle) for tool in self._tools]
         while True:
             tool = self._tools[(yield from reader.one_of(heads, begins_with_name=True))]
-            self._flush()
             self._calls += 1
+            self._name = tool.name
             self._deltas.append(ToolCallDelta(index=self._calls - 1, id=self._new_id(), name=tool.name))
             if form.parameters is None:
                 yield from reader.json_value()
-                is_last = yield from self._ending()
+                is_last = self._ends_with_call() or (yield from self._ending())
             else:
                 is_last = yield from self._parameters(tool, form.parameters)
+                is_last = self._ends_with_call() or is_last
             if is_last:
                 return
+
+    def _ends_with_call(self) -> bool:
+        """End a call; return whether it came before, so that it is dropped and ends the calls."""
+        self._flush()
+        call = (self._name, self._arguments)
+        self._name = self._arguments = ""
+        if call in self._earlier:
+            self._calls -= 1
+            self._deltas = [each for each in self._deltas if each.index < self._calls]
+            self._is_repeated = True
+        self._earlier.append(call)
+        return self._is_repeated
 
     @property
     def _ends(self) -> list[Segment]:

@@ -73,6 +73,11 @@ class LlamaModel:
         self._warm_up(settings)
 
     @property
+    def threads(self) -> int:
+        """With how many threads it decodes."""
+        return self.facts.threads
+
+    @property
     def is_locked(self) -> bool:
         """Whether the kernel locked all the memory that `mlock` asked for."""
         return not log.has_warned("mlock")
@@ -86,7 +91,7 @@ class LlamaModel:
         """
         lib.llama_set_n_threads(self._context, 1, 1)
         try:
-            self.decode([BatchToken(max(0, lib.llama_vocab_bos(self._vocab)), 0, 0, True)])
+            LlamaModel.decode(self, [BatchToken(max(0, lib.llama_vocab_bos(self._vocab)), 0, 0, True)])
         except DecodeFailed as error:
             raise StartupError(f"{settings.path}: does not run: {error}; choose another file") from None
         self.clear()

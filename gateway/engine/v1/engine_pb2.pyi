@@ -887,6 +887,7 @@ class GetStatusResponse(_message.Message):
     FORECAST_FIELD_NUMBER: _builtins.int
     GUESSED_TOKENS_FIELD_NUMBER: _builtins.int
     RIGHT_TOKENS_FIELD_NUMBER: _builtins.int
+    THREADS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Output only. The model's name in the policy."""
     context_tokens: _builtins.int
@@ -925,6 +926,8 @@ class GetStatusResponse(_message.Message):
     """Output only. Tokens that were guessed, by what was said before or by a draft model."""
     right_tokens: _builtins.int
     """Output only. Guessed tokens that came."""
+    threads: _builtins.int
+    """Output only. Threads that decode; as many as are fastest unless the policy sets them."""
     @_builtins.property
     def requests(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Output only. Requests by how they ended: "STOP", "LENGTH", "STOP_SEQUENCE", "CANCELLED", "DEADLINE",
@@ -979,10 +982,11 @@ class GetStatusResponse(_message.Message):
         forecast: Global___Forecast | None = ...,
         guessed_tokens: _builtins.int = ...,
         right_tokens: _builtins.int = ...,
+        threads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "first_token_s", b"first_token_s", "forecast", b"forecast", "per_token_s", b"per_token_s", "queue_s", b"queue_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "forecast", b"forecast", "guessed_tokens", b"guessed_tokens", "kept_bytes", b"kept_bytes", "kept_tokens", b"kept_tokens", "kv_cells", b"kv_cells", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "right_tokens", b"right_tokens", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "token_s", b"token_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_sequences", b"batch_sequences", "completion_tokens", b"completion_tokens", "context_tokens", b"context_tokens", "decode_s", b"decode_s", "first_token_s", b"first_token_s", "forecast", b"forecast", "guessed_tokens", b"guessed_tokens", "kept_bytes", b"kept_bytes", "kept_tokens", b"kept_tokens", "kv_cells", b"kv_cells", "kv_cells_used", b"kv_cells_used", "model", b"model", "per_token_s", b"per_token_s", "prompt_tokens", b"prompt_tokens", "prompt_tokens_per_s", b"prompt_tokens_per_s", "prompt_tokens_reused", b"prompt_tokens_reused", "queue_s", b"queue_s", "queued", b"queued", "requests", b"requests", "right_tokens", b"right_tokens", "slots", b"slots", "slots_busy", b"slots_busy", "step_s", b"step_s", "steps", b"steps", "threads", b"threads", "token_s", b"token_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

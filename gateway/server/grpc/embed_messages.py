@@ -4,6 +4,7 @@ from gateway.domain.answer import Answer
 from gateway.domain.conversation import Message, Role
 from gateway.domain.request import EmbeddingConfig, Hints, Request
 from gateway.domain.vectors import numbers_of
+from gateway.errors import InvalidRequest
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.pipeline.context import CallContext, IncomingRequest
 from gateway.pipeline.steps import Steps
@@ -15,8 +16,22 @@ from gateway.server.validation.embedding import check_input_count
 from gateway.server.validation.request import check_label_count, checking_steps
 from gateway.v1 import gateway_pb2 as pb
 
+AnyTexts = pb.EmbedRequest | pb.ExplainRequest
+_OF_A_CHAT = ("messages", "config", "session_id")
+"""Fields of ExplainRequest that a request for embeddings lacks."""
 
-def incoming_texts(message: pb.EmbedRequest, context: CallContext) -> IncomingRequest:
+
+def asks_for_vectors(message: pb.ExplainRequest) -> bool:
+    """Whether a request for embeddings is to be explained; raises InvalidRequest if it is a chat too."""
+    if not (message.input or message.HasField("dimensions")):
+        return False
+    for field, _ in message.ListFields():
+        if field.name in _OF_A_CHAT:
+            raise InvalidRequest(field.name, "must be unset where there is input, or dimensions")
+    return True
+
+
+def incoming_texts(message: AnyTexts, context: CallContext) -> IncomingRequest:
     """Return a request for embeddings that is checked when it is admitted."""
     text_bytes = sum(len(text.encode()) for text in message.input)
     return IncomingRequest(
@@ -25,7 +40,7 @@ def incoming_texts(message: pb.EmbedRequest, context: CallContext) -> IncomingRe
     )
 
 
-def embed_steps(message: pb.EmbedRequest, *, tenant: str, new_id: str) -> Steps[Request]:
+def embed_steps(message: AnyTexts, *, tenant: str, new_id: str) -> Steps[Request]:
     """Return the request that a message holds; raises InvalidRequest with the first bad field."""
     check_input_count(len(message.input))
     check_label_count(len(message.labels))

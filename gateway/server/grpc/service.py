@@ -9,7 +9,7 @@ import grpc
 
 from gateway.pipeline.context import CallContext
 from gateway.pipeline.run import Pipeline
-from gateway.server.grpc.embed_messages import incoming_texts, render_vectors
+from gateway.server.grpc.embed_messages import asks_for_vectors, incoming_texts, render_vectors
 from gateway.server.grpc.middleware import SERVICE, RpcMiddleware
 from gateway.server.grpc.render import (
     render_answer,
@@ -47,7 +47,8 @@ async def _embed(message: pb.EmbedRequest, context: CallContext, pipeline: Pipel
 async def _explain(
     message: pb.ExplainRequest, context: CallContext, pipeline: Pipeline
 ) -> pb.ExplainResponse:
-    return render_explanation(await pipeline.explain(incoming(message, context), context))
+    asked = incoming_texts if asks_for_vectors(message) else incoming
+    return render_explanation(await pipeline.explain(asked(message, context), context))
 
 
 async def _count_tokens(

@@ -5,8 +5,10 @@ from typing import Any
 
 from gateway.domain.privacy import Finding
 from gateway.errors import InvalidRequest
+from gateway.policy.model import Policy
 from gateway.server.http.chat.completions import ChatCompletions
 from gateway.server.http.dialect import HttpDialect
+from gateway.server.http.embeddings import Embeddings
 from gateway.server.http.gateway_object import decision_object
 from gateway.server.http.http_call import HttpCall
 from gateway.server.http.http_server import Endpoint
@@ -18,7 +20,7 @@ from gateway.server.timestamp import timestamp_of
 from gateway.server.validation.feedback import feedback_of, parse_ticket_id
 from gateway.server.validation.request import parse_session_id
 
-CHAT, RESPONSES, MESSAGES = ChatCompletions(), Responses(), MessagesDialect()
+CHAT, RESPONSES, MESSAGES, EMBEDDINGS = ChatCompletions(), Responses(), MessagesDialect(), Embeddings()
 Shown = Mapping[str, Any]
 
 
@@ -45,10 +47,21 @@ async def _explain(http_call: HttpCall) -> Shown:
 
 def _dialect_of(http_call: HttpCall) -> HttpDialect:
     """Return the dialect of a body that was sent to no dialect's own path."""
-    if "input" in http_call.body:
-        return RESPONSES
-    is_messages = "anthropic-version" in http_call.headers.headers or "system" in http_call.body
+    body = http_call.body
+    if "input" in body:
+        return EMBEDDINGS if _asks_for_vectors(body, http_call.pipeline.policy) else RESPONSES
+    is_messages = "anthropic-version" in http_call.headers.headers or "system" in body
     return MESSAGES if is_messages else CHAT
+
+
+def _asks_for_vectors(body: Mapping[str, Any], policy: Policy) -> bool:
+    """Whether a body with `input` is one for embeddings: by a list of texts, by a member, or by the model."""
+    texts, model = body["input"], body.get("model")
+    if isinstance(texts, list) and any(isinstance(text, str) for text in texts):
+        return True
+    if not body.keys().isdisjoint(("dimensions", "encoding_format")):
+        return True
+    return isinstance(model, str) and policy.gives_vectors(model)
 
 
 async def _feedback(http_call: HttpCall) -> Shown:

@@ -96,7 +96,7 @@ ENDPOINTS: Final[Mapping[tuple[str, str], DescribedEndpoint]] = {
         summary="One of them.", answer="Model", errors=_MODEL_ERRORS, names_model=True
     ),
     ("POST", "/v1/gateway/explain"): DescribedEndpoint(
-        summary="Where a request of any dialect would go and why; no model is asked.",
+        summary="Where a request of any dialect, or for embeddings, would go and why; no model is asked.",
         answer="Explanation",
         request="ExplainRequest",
         reasons=_DECIDED,

@@ -148,6 +148,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     "MessagesRequest": MESSAGES_REQUEST,
     "CountRequest": COUNT_REQUEST,
     "FeedbackRequest": FEEDBACK_REQUEST,
-    "ExplainRequest": either(named("ChatRequest"), named("ResponsesRequest"), named("MessagesRequest")),
+    "ExplainRequest": either(
+        *map(named, ("ChatRequest", "ResponsesRequest", "MessagesRequest", "EmbeddingsRequest"))
+    ),
 }
 """By the names that the document gives them."""
