@@ -110,11 +110,7 @@ def learn(
     weights = refit(features, gains, prior, counts, alone=alone)[0] if is_moved else prior
     predicted = held if is_moved else old
     truths = np.maximum(gains, 0.0)
-    scores = np.zeros(rows)
-    for fold in range(FOLDS):
-        seen, held_out = folds != fold, folds == fold
-        intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
-        scores[held_out] = _sigmoid(intercept + slope * predicted[held_out])
+    scores = _held_out_scores(predicted, truths, counts, folds)
     intercept, slope = logistic(predicted, truths, counts)
     level = float(
         np.average(gains - features @ weights, weights=counts)
@@ -139,6 +135,16 @@ def learn(
             move=features @ (weights - prior), move_without=without,
         ),
     )  # fmt: skip
+
+
+def _held_out_scores(predicted: Floats, truths: Floats, counts: Floats, folds: Rows) -> Floats:
+    """Return the score of each row by a logistic curve that was fitted without its fold."""
+    scores = np.zeros(len(truths))
+    for fold in range(FOLDS):
+        seen, held_out = folds != fold, folds == fold
+        intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
+        scores[held_out] = _sigmoid(intercept + slope * predicted[held_out])
+    return scores
 
 
 def _measured(
