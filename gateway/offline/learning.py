@@ -87,11 +87,7 @@ def learn(
     """
     rows = len(gains)
     names, each = np.array(tenants or [""] * rows), grouped(groups or range(rows))
-    if each.total < FEWEST:
-        few = f"{each.total} outcome{'' if each.total == 1 else 's'}"
-        raise TooFewOutcomes(f"{few}; at least {FEWEST} are needed")
-    if float(gains.std()) < 1e-9:
-        raise TooFewOutcomes("all outcomes are alike, so nothing can be learned from them")
+    _refuse_too_few(each.total, gains)
     counts, alone = each.spread(counts_of(names[each.first])), each.total / rows
     prior = np.array(base.weights)
     folds = fold_of_each(names[each.first], FOLDS, np.random.default_rng(SEED))[each.of_row]
@@ -135,6 +131,13 @@ def learn(
             move=features @ (weights - prior), move_without=without,
         ),
     )  # fmt: skip
+
+
+def _refuse_too_few(total: int, gains: Floats) -> None:
+    if total < FEWEST:
+        raise TooFewOutcomes(f"{total} outcome{'' if total == 1 else 's'}; at least {FEWEST} are needed")
+    if float(gains.std()) < 1e-9:
+        raise TooFewOutcomes("all outcomes are alike, so nothing can be learned from them")
 
 
 def _held_out_scores(predicted: Floats, truths: Floats, counts: Floats, folds: Rows) -> Floats:
