@@ -16,6 +16,7 @@ from gateway.cli.options import Json
 from gateway.cli.score import opened_scorer
 from gateway.complexity.complexity import shipped_scorer
 from gateway.domain.files import replacing
+from gateway.offline.conversation_head import FirstHead, LearnedHead, learn_head
 from gateway.offline.learning import (
     Learned,
     TooFewOutcomes,
@@ -80,11 +81,12 @@ def learn(*, output: Output, flags: LearnFlags, as_json: Json = False) -> None:
     rows += () if found is None else (*found.joined, *found.mirrored)
     where = ", ".join(str(path) for path in (outcomes, decisions) if path is not None)
     learned = _learned(rows, scorer, where=f"{where}: ", records=_record_counts(found))
+    head = _head(rows, learned)
     objections = objections_to(learned)
     is_written = flags.accept or not objections
     if is_written:
-        _write(output, learned, scorer)
-    _show(learned, found, objections, is_written=is_written, as_json=as_json)
+        _write(output, learned, scorer, head)
+    _show(learned, head, found, objections, is_written=is_written, as_json=as_json)
     if not is_written:
         raise CommandFailed(
             f"{output}: nothing was written: {'; '.join(objections)}; collect more outcomes, leave out those"
@@ -106,8 +108,18 @@ def _learned(rows: list[QualityOutcome], base: Scorer, *, where: str, records: s
         raise CommandFailed(f"{where}{error}{records}", status=MISUSED) from None
 
 
+def _head(rows: list[QualityOutcome], learned: Learned) -> LearnedHead | str:
+    """Return the second head, or why there is none."""
+    first = FirstHead(weights=learned.fold_weights, which=learned.fold_of_row.tolist())
+    try:
+        return learn_head(rows, gains_of(rows), first)
+    except TooFewOutcomes as error:
+        return f"of conversations that go on: {error}"
+
+
 def _show(
     learned: Learned,
+    head: LearnedHead | str,
     found: RecordedOutcomes | None,
     objections: list[str],
     *,
@@ -117,10 +129,14 @@ def _show(
     if as_json:
         tenants = {"tenants": [_tenant_fields(each) for each in learned.tenants]}
         records = {} if found is None else {"records": _counts(found)}
-        fields = {**measured(learned), **records, **tenants, "objections": objections, "written": is_written}
+        second = {"reasons": [head]} if isinstance(head, str) else head.fields()
+        fields = {
+            **measured(learned), "conversation": second, **records, **tenants, "objections": objections,
+            "written": is_written,
+        }  # fmt: skip
         print(json.dumps(fields, indent=2))
     else:
-        print("\n".join([*_rows(learned, found), *_tenant_rows(learned.tenants)]))
+        print("\n".join([*_rows(learned, found), *_head_rows(head), *_tenant_rows(learned.tenants)]))
 
 
 def _read(path: Path) -> list[QualityOutcome]:
@@ -148,10 +164,14 @@ def _record_counts(found: RecordedOutcomes | None) -> str:
     )
 
 
-def _write(path: Path, learned: Learned, base: Scorer) -> None:
+def _write(path: Path, learned: Learned, base: Scorer, head: LearnedHead | str) -> None:
+    if isinstance(head, str) or head.objections:
+        text = scorer_text(learned, base)
+    else:
+        text = scorer_text(learned, base, head.head, {"conversation": head.fields()})
     try:
         with replacing(path) as file:
-            file.write(scorer_text(learned, base).encode("utf-8"))
+            file.write(text.encode("utf-8"))
     except OSError as error:
         raise CommandFailed(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -188,6 +208,21 @@ def _rows(learned: Learned, found: RecordedOutcomes | None) -> list[str]:
     rows.append(("APGR before", f"{interval_text(learned.before)}; 0.5 is chance"))
     rows.append(("APGR after", interval_text(learned.after)))
     rows.append(("calibration error", f"{learned.calibration_error:.3f}"))
+    return [f"{name:20}{value}" for name, value in rows]
+
+
+def _head_rows(head: LearnedHead | str) -> list[str]:
+    """Return what became of the second head."""
+    if isinstance(head, str):
+        return [f"{'second head':20}none; {head}"]
+    learned = head.learned
+    kept = f"left out: {'; '.join(head.objections)}" if head.objections else "kept"
+    rows = [
+        ("second head", kept),
+        ("conversations", f"{learned.rows}, of {head.turns} turns"),
+        ("APGR, first head", interval_text(learned.before)),
+        ("APGR, second head", interval_text(learned.after)),
+    ]
     return [f"{name:20}{value}" for name, value in rows]
 
 

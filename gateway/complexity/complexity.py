@@ -9,10 +9,12 @@ from operator import mul
 
 import numpy as np
 
+from gateway.complexity.conversation import goes_on, head_log_odds
 from gateway.complexity.features import PromptFeatures, last_of_user, prompt_features
 from gateway.complexity.scorer_file import parse_scorer
 from gateway.complexity.static_words import DIMENSIONS, Floats, mean_vector, word_table
 from gateway.domain.conversation import Message
+from gateway.domain.signals import NO_SIGNALS, ConversationSignals
 from gateway.policy.complexity import Scorer
 
 __all__ = [
@@ -62,13 +64,20 @@ def shipped_scorer() -> Scorer:
     return parse_scorer(files("gateway.complexity").joinpath("shipped", "scorer.json").read_text("utf-8"))
 
 
-def complexity_of(features: Sequence[float], scorer: Scorer | None = None) -> float:
+def complexity_of(
+    features: Sequence[float], scorer: Scorer | None = None, signals: ConversationSignals = NO_SIGNALS
+) -> float:
     """Return the complexity score in [0, 1] of `features_of` a prompt.
 
     It ranks prompts; it is a probability only if the scorer was calibrated on the deployment's own traffic.
+    A conversation that goes on is scored by the scorer's second head, if it has one.
     """
     scorer = scorer or shipped_scorer()
-    log_odds = scorer.intercept + scorer.slope * sum(map(mul, scorer.weights, features))
+    gain = sum(map(mul, scorer.weights, features))
+    if scorer.conversation is not None and goes_on(signals):
+        log_odds = head_log_odds(scorer.conversation, gain, signals)
+    else:
+        log_odds = scorer.intercept + scorer.slope * gain
     return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds > -700.0 else 0.0
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.complexity.conversation import ConversationFeatures
 from gateway.complexity.features import PromptFeatures
 from gateway.complexity.static_words import DIMENSIONS, word_table
-from gateway.policy.complexity import Scorer
+from gateway.policy.complexity import ConversationHead, Scorer
 
 FORMAT = 1
 _MAX_BYTES = 1 << 20
+_HEAD_FEATURES = ["gain", *ConversationFeatures._fields]
 
 
 class ScorerRefused(ValueError):
@@ -32,6 +34,7 @@ def write_scorer(
     slope: float,
     is_calibrated: bool,
     notes: Mapping[str, Any],
+    conversation: ConversationHead | None = None,
 ) -> str:
     """Return the text of a scorer's file; `notes` say how it was trained."""
     fields = {
@@ -41,9 +44,19 @@ def write_scorer(
         "intercept": round(intercept, 6),
         "slope": round(slope, 6),
         "weights": [round(weight, 7) for weight in weights],
+        **({} if conversation is None else {"conversation": _head_fields(conversation)}),
         "notes": notes,
     }
     return json.dumps(fields, indent=1) + "\n"
+
+
+def _head_fields(head: ConversationHead) -> Mapping[str, Any]:
+    return {
+        "features": _HEAD_FEATURES,
+        "intercept": round(head.intercept, 6),
+        "slope": round(head.slope, 6),
+        "weights": [round(weight, 7) for weight in head.weights],
+    }
 
 
 def read_scorer(path: Path) -> Scorer:
@@ -71,20 +84,36 @@ def parse_scorer(text: str) -> Scorer:
         raise ScorerRefused(f"is no scorer of format {FORMAT}; `gateway learn` writes one")
     if fields.get("features") != features_hash():
         raise ScorerRefused("was made for the features of another version; run `gateway learn` again")
-    weights, intercept, slope = fields.get("weights"), fields.get("intercept"), fields.get("slope")
-    wanted = len(PromptFeatures._fields) + DIMENSIONS
-    if not (isinstance(weights, list) and len(weights) == wanted and all(map(_is_number, weights))):
-        raise ScorerRefused(f"weights: must be {wanted} numbers")
-    if intercept is None or slope is None or not (_is_number(intercept) and _is_number(slope) and slope > 0):
-        raise ScorerRefused("intercept and slope: must be numbers, slope above 0")
+    weights, intercept, slope = _line(fields, len(PromptFeatures._fields) + DIMENSIONS)
     return Scorer(
-        weights=tuple(map(float, weights)),
-        intercept=float(intercept),
-        slope=float(slope),
+        weights=weights,
+        intercept=intercept,
+        slope=slope,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         is_calibrated=fields.get("is_calibrated") is True,
+        conversation=_head(fields.get("conversation")),
         text=text,
     )
+
+
+def _head(fields: object) -> ConversationHead | None:
+    """Return the second head of a file's field `conversation`; raises ScorerRefused."""
+    if fields is None:
+        return None
+    if not isinstance(fields, dict) or fields.get("features") != _HEAD_FEATURES:
+        raise ScorerRefused("conversation: is for the signals of another version; run `gateway learn` again")
+    weights, intercept, slope = _line(fields, len(_HEAD_FEATURES), of="conversation.")
+    return ConversationHead(weights=weights, intercept=intercept, slope=slope)
+
+
+def _line(fields: Mapping[str, Any], wanted: int, *, of: str = "") -> tuple[tuple[float, ...], float, float]:
+    """Return weights, intercept and slope; raises ScorerRefused."""
+    weights, intercept, slope = fields.get("weights"), fields.get("intercept"), fields.get("slope")
+    if not (isinstance(weights, list) and len(weights) == wanted and all(map(_is_number, weights))):
+        raise ScorerRefused(f"{of}weights: must be {wanted} numbers")
+    if intercept is None or slope is None or not (_is_number(intercept) and _is_number(slope) and slope > 0):
+        raise ScorerRefused(f"{of}intercept and slope: must be numbers, slope above 0")
+    return tuple(map(float, weights)), float(intercept), float(slope)
 
 
 def _is_number(value: object) -> bool:

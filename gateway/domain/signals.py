@@ -57,6 +57,9 @@ class ConversationSignals:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+NO_SIGNALS = ConversationSignals()
+
+
 def signals_of(request: Request) -> ConversationSignals:
     """Return what rules see of a request."""
     messages = request.messages

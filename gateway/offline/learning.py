@@ -7,18 +7,22 @@ Learning, section 7.10). The result is the average of the candidates, weighted b
 present scorer is one of them, so it stays where the data show no difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.complexity.complexity import NUMERIC, Scorer
+from gateway.complexity.complexity import FEATURES, NUMERIC, Scorer
 from gateway.complexity.scorer_file import write_scorer
+from gateway.offline.outcome_groups import OutcomeGroups, grouped
 from gateway.offline.ranking import apgr, calibration_error, interval
 from gateway.offline.tenant_shares import TenantShare, counts_of, fold_of_each, shares_of
+from gateway.policy.complexity import ConversationHead
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 FEWEST = 20
 """The fewest outcomes to learn from."""
@@ -27,8 +31,9 @@ SEED = 20_261_125
 _MIXES = ((1.0, 0.0), (1.0, 0.5), (1.0, 1.0), (1.0, 2.0), (0.3, 1.0))
 """Pairs of scales of numeric and subject features: a larger scale lets the weights move further."""
 _SPREAD = 10.0
-_HALFWAY = 100
-"""Number of outcomes with which the weights move half of the fitted distance; damps small samples."""
+_HALFWAY = 100 / FEATURES
+"""Number of outcomes for each weight with which the weights move half of the fitted distance; damps small
+samples."""
 _STRENGTHS = np.geomspace(3000.0, 1.0, 9)
 CHANCE = 0.5
 """The APGR of a random router."""
@@ -54,6 +59,9 @@ class Learned:
     calibration_error: float
     """Gap on held-out folds between the score and the share of prompts that the strong model answers
     better."""
+    fold_of_row: Rows
+    fold_weights: tuple[Floats, ...]
+    """The weights by which the rows of a fold are predicted: they never saw them."""
     tenants: tuple[TenantShare, ...] = ()
     """Influence and result of each tenant; those with most outcomes first."""
 
@@ -63,40 +71,42 @@ class Learned:
         return not self.after[1] > CHANCE  # Also without a gap, when there is no interval.
 
 
-def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[str] = ()) -> Learned:
+def learn(
+    features: Floats,
+    gains: Floats,
+    base: Scorer,
+    *,
+    tenants: Sequence[str] = (),
+    groups: Sequence[int] = (),
+) -> Learned:
     """Learn from rows of features and gains; a gain, from -1 to 1, is how much better the strong answer was.
 
     `tenants` names the tenant of each row; default: one for all. A tenant has the weight of the square root
-    of its number of outcomes.
+    of its number of outcomes. Rows of one of `groups` share an outcome, and count as one together; default:
+    each row has its own.
     """
     rows = len(gains)
-    if rows < FEWEST:
-        raise TooFewOutcomes(f"{rows} outcome{'' if rows == 1 else 's'}; at least {FEWEST} are needed")
-    if float(gains.std()) < 1e-9:
-        raise TooFewOutcomes("all outcomes are alike, so nothing can be learned from them")
-    names = np.array(tenants or [""] * rows)
-    counts = counts_of(names)
+    names, each = np.array(tenants or [""] * rows), grouped(groups or range(rows))
+    _refuse_too_few(each.total, gains)
+    counts, alone = each.spread(counts_of(names[each.first])), each.total / rows
     prior = np.array(base.weights)
-    folds = fold_of_each(names, FOLDS, np.random.default_rng(SEED))
-    held, old = np.zeros(rows), np.zeros(rows)
+    folds = fold_of_each(names[each.first], FOLDS, np.random.default_rng(SEED))[each.of_row]
+    held, old, fitted = np.zeros(rows), np.zeros(rows), []
     for fold in range(FOLDS):
         seen, held_out = folds != fold, folds == fold
-        moved, level = refit(features[seen], gains[seen], prior, counts[seen])
+        moved, level = refit(features[seen], gains[seen], prior, counts[seen], alone=alone)
+        fitted.append(moved)
         held[held_out] = features[held_out] @ moved + level
         rest = gains[seen] - features[seen] @ prior
         old[held_out] = features[held_out] @ prior + np.average(rest, weights=counts[seen])
     better = counts * ((gains - old) ** 2 - (gains - held) ** 2)
     is_moved = bool(
-        better.mean() > -better.std() / np.sqrt(rows)
+        better.mean() > -better.std() / np.sqrt(each.total)
     )  # Not worse by more than its standard error.
-    weights = refit(features, gains, prior, counts)[0] if is_moved else prior
+    weights = refit(features, gains, prior, counts, alone=alone)[0] if is_moved else prior
     predicted = held if is_moved else old
     truths = np.maximum(gains, 0.0)
-    scores = np.zeros(rows)
-    for fold in range(FOLDS):
-        seen, held_out = folds != fold, folds == fold
-        intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
-        scores[held_out] = _sigmoid(intercept + slope * predicted[held_out])
+    scores = _held_out_scores(predicted, truths, counts, folds)
     intercept, slope = logistic(predicted, truths, counts)
     level = float(
         np.average(gains - features @ weights, weights=counts)
@@ -107,13 +117,15 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
         left = ~left_out
         if left.sum() < 2 or float(gains[left].std()) < 1e-9:
             return np.zeros(rows)
-        moved = refit(features[left], gains[left], prior, counts[left])[0] - prior
+        moved = refit(features[left], gains[left], prior, counts[left], alone=alone)[0] - prior
         return np.asarray(features @ moved, dtype=np.float64)
 
     return Learned(
-        weights=weights, intercept=intercept + slope * level, slope=slope, is_moved=is_moved, rows=rows,
-        before=_measured(old, gains, counts), after=_measured(predicted, gains, counts),
-        calibration_error=calibration_error(scores, truths),
+        weights=weights, intercept=intercept + slope * level, slope=slope, is_moved=is_moved,
+        rows=each.total,
+        before=_measured(old, gains, counts, each), after=_measured(predicted, gains, counts, each),
+        calibration_error=calibration_error(scores, truths), fold_of_row=folds,
+        fold_weights=tuple(fitted) if is_moved else (prior,) * FOLDS,
         tenants=shares_of(
             names, gains, counts, old=old, new=predicted,
             move=features @ (weights - prior), move_without=without,
@@ -121,20 +133,46 @@ def learn(features: Floats, gains: Floats, base: Scorer, *, tenants: Sequence[st
     )  # fmt: skip
 
 
-def _measured(scores: Floats, gains: Floats, counts: Floats) -> tuple[float, float, float]:
-    low, high = interval(lambda rows: apgr(scores[rows], gains[rows], counts[rows]), len(gains))
-    return apgr(scores, gains, counts), low, high
+def _refuse_too_few(total: int, gains: Floats) -> None:
+    if total < FEWEST:
+        raise TooFewOutcomes(f"{total} outcome{'' if total == 1 else 's'}; at least {FEWEST} are needed")
+    if float(gains.std()) < 1e-9:
+        raise TooFewOutcomes("all outcomes are alike, so nothing can be learned from them")
+
+
+def _held_out_scores(predicted: Floats, truths: Floats, counts: Floats, folds: Rows) -> Floats:
+    """Return the score of each row by a logistic curve that was fitted without its fold."""
+    scores = np.zeros(len(truths))
+    for fold in range(FOLDS):
+        seen, held_out = folds != fold, folds == fold
+        intercept, slope = logistic(predicted[seen], truths[seen], counts[seen])
+        scores[held_out] = _sigmoid(intercept + slope * predicted[held_out])
+    return scores
+
+
+def _measured(
+    scores: Floats, gains: Floats, counts: Floats, groups: OutcomeGroups
+) -> tuple[float, float, float]:
+    """Return the APGR with its interval over groups."""
+    members = groups.members()
+
+    def measure(drawn: Rows) -> float:
+        rows = np.concatenate([members[group] for group in drawn])
+        return apgr(scores[rows], gains[rows], counts[rows])
+
+    return apgr(scores, gains, counts), *interval(measure, groups.total)
 
 
 def refit(
-    features: Floats, gains: Floats, prior: Floats, counts: Floats | None = None
+    features: Floats, gains: Floats, prior: Floats, counts: Floats | None = None, *, alone: float = 1.0
 ) -> tuple[Floats, float]:
     """Return weights that predict the gains, shrunk towards the prior, and the level to add.
 
-    `counts` is the weight of each row; default 1.
+    `counts` is the weight of each row; default 1. `alone` is how many outcomes there are for each row, at
+    most 1: rows that share one tell less than as many of their own.
     """
     counts = np.ones(len(gains)) if counts is None else counts * (len(counts) / counts.sum())
-    effective = float(len(gains) ** 2 / (counts**2).sum())  # Effective sample size (Kish 1965).
+    effective = alone * float(len(gains) ** 2 / (counts**2).sum())  # Effective sample size (Kish 1965).
     rest = gains - features @ prior
     level = float(np.average(rest, weights=counts))
     centre = np.average(features, axis=0, weights=counts)
@@ -150,7 +188,7 @@ def refit(
         costs += [cost for cost, _ in found]
         moves += [move * scale for _, move in found]
     shares = np.exp(np.min(costs) - np.array(costs))
-    move = (shares / shares.sum()) @ np.array(moves) * (effective / (effective + _HALFWAY))
+    move = (shares / shares.sum()) @ np.array(moves) * (effective / (effective + _HALFWAY * len(prior)))
     return prior + move, level - float(centre @ move)
 
 
@@ -231,10 +269,16 @@ def measured(learned: Learned) -> dict[str, object]:
     }
 
 
-def scorer_text(learned: Learned, base: Scorer) -> str:
-    """Return the content of the file of a scorer that was learned from `base`."""
+def scorer_text(
+    learned: Learned,
+    base: Scorer,
+    conversation: ConversationHead | None = None,
+    notes: Mapping[str, object] = MappingProxyType({}),
+) -> str:
+    """Return the content of the file of a scorer that was learned from `base`, perhaps with a second head."""
     return write_scorer(
         weights=tuple(learned.weights.tolist()), intercept=learned.intercept, slope=learned.slope,
         is_calibrated=True,
-        notes={"made_by": "gateway learn", "base_sha256": base.sha256, **measured(learned)},
+        notes={"made_by": "gateway learn", "base_sha256": base.sha256, **measured(learned), **notes},
+        conversation=conversation,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from gateway.complexity.complexity import FEATURES, features_of
 from gateway.domain.conversation import Message, Role
+from gateway.domain.request import Request
+from gateway.domain.signals import NO_SIGNALS, ConversationSignals, signals_of
+from gateway.offline.chat_messages import BadMessages, moments, read_messages
 
 
 class BadOutcome(ValueError):
     """A line is no outcome; the message says why, without its content."""
+
+
+Moment = tuple[tuple[float, ...], ConversationSignals]
+"""The features and the signals of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,14 @@ class QualityOutcome:
     strong: float | None
     tenant: str = ""
     """Tenant of the request; empty where it is unknown."""
+    signals: ConversationSignals = NO_SIGNALS
+    later: tuple[Moment, ...] = ()
+    """The later turns of a whole conversation, which share the outcome."""
+
+    @property
+    def moments(self) -> tuple[Moment, ...]:
+        """All turns that are known."""
+        return ((self.features, self.signals), *self.later)
 
 
 def read_outcomes(lines: Iterable[bytes]) -> Iterator[tuple[int, QualityOutcome]]:
@@ -45,7 +60,7 @@ def parse_outcome(line: bytes) -> QualityOutcome:
     except (ValueError, RecursionError):
         raise BadOutcome("is not JSON") from None
     if not isinstance(fields, dict):
-        raise BadOutcome('must be an object {"id", "text" or "features", "weak", "strong"}')
+        raise BadOutcome('must be an object {"id", "text", "messages" or "features", "weak", "strong"}')
     return outcome_of(fields)
 
 
@@ -57,7 +72,10 @@ def outcome_of(fields: Mapping[str, Any]) -> QualityOutcome:
     tenant = fields.get("tenant", "")
     if not isinstance(tenant, str):
         raise BadOutcome('"tenant" must be text')
-    return QualityOutcome(features=_features(fields), weak=weak, strong=strong, tenant=tenant)
+    (features, signals), *later = _conversation(fields) if "messages" in fields else [_request(fields)]
+    return QualityOutcome(
+        features=features, weak=weak, strong=strong, tenant=tenant, signals=signals, later=tuple(later)
+    )
 
 
 def _quality(fields: Mapping[str, Any], key: str) -> float | None:
@@ -67,6 +85,32 @@ def _quality(fields: Mapping[str, Any], key: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
         raise BadOutcome(f'"{key}" must be a number from 0 to 1')
     return float(value)
+
+
+def _conversation(fields: Mapping[str, Any]) -> list[Moment]:
+    """Return the turns of a whole conversation."""
+    try:
+        messages = read_messages(fields["messages"])
+    except BadMessages as error:
+        raise BadOutcome(str(error)) from None
+    if not (found := [moment_of(each) for each in moments(messages)]):
+        raise BadOutcome('"messages" must have one that a model answers')
+    return found
+
+
+def moment_of(messages: Sequence[Message]) -> Moment:
+    """Return features and signals of what a model was asked."""
+    request = Request(request_id="", tenant="", messages=tuple(messages))
+    return features_of(messages), signals_of(request)
+
+
+def _request(fields: Mapping[str, Any]) -> Moment:
+    """Return the one request of a line; of a record with its signals."""
+    facts = fields.get("facts", {})
+    try:
+        return _features(fields), ConversationSignals(**facts.get("signals", {}))
+    except (AttributeError, TypeError):
+        raise BadOutcome('"facts" must have the signals of this version') from None
 
 
 def _features(fields: Mapping[str, Any]) -> tuple[float, ...]:

@@ -94,6 +94,7 @@ def _key(fields: Mapping[str, Any], location: str) -> tuple[_Key, float]:
 
 def _outcome(fields: Mapping[str, Any], location: str, **scores: object) -> QualityOutcome:
     try:
-        return outcome_of({"features": fields["features"], "tenant": fields["tenant"], **scores})
+        kept = {name: fields[name] for name in ("features", "tenant", "facts") if name in fields}
+        return outcome_of({**kept, **scores})
     except BadOutcome as error:
         raise BadRecord(f"{location}: {error}") from None

@@ -21,7 +21,8 @@ def input_under(recorded: RoutingInput, before: Policy, after: Policy) -> Routin
     """
     routing_input = recorded
     if recorded.features and before.scorer != after.scorer:
-        routing_input = replace(routing_input, complexity=complexity_of(recorded.features, after.scorer))
+        complexity = complexity_of(recorded.features, after.scorer, recorded.signals)
+        routing_input = replace(routing_input, complexity=complexity)
     if recorded.evidence is None:
         return routing_input
     scale = scale_of(after.privacy)
@@ -53,7 +54,8 @@ def not_reproduced(recorded: DecisionRecord, policy: Policy) -> list[str]:
     """Return the differences between a recorded decision and the policy's decision now, field by field."""
     was = recorded.routing_input
     differences = []
-    if was.features and (complexity := complexity_of(was.features, policy.scorer)) != was.complexity:
+    complexity = complexity_of(was.features, policy.scorer, was.signals)
+    if was.features and complexity != was.complexity:
         differences.append(f"complexity {was.complexity!r}, now {complexity!r}")
     if was.evidence is not None:
         scale = scale_of(policy.privacy)

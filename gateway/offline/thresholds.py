@@ -73,7 +73,7 @@ def side_outcomes(recorded: DecisionRecord, above: Policy, below: Policy) -> Sid
     """Return the outcomes of a recorded request under two policies that differ in the threshold."""
     routing_input = input_under(recorded.routing_input, above, above)
     if routing_input.features:
-        complexity = complexity_of(routing_input.features, above.scorer)
+        complexity = complexity_of(routing_input.features, above.scorer, routing_input.signals)
         routing_input = replace(routing_input, complexity=complexity)
     sides = []
     for policy in (above, below):

@@ -83,9 +83,9 @@ class Assessor:
 
     def routing_input(self, request: Request, measured: Assessment) -> RoutingInput:
         """Return all that there is to know of a request, wherever its texts were measured."""
-        privacy = measured.privacy
+        privacy, signals = measured.privacy, signals_of(request)
         return RoutingInput(
-            complexity=complexity_of(measured.features, self._policy.scorer),
+            complexity=complexity_of(measured.features, self._policy.scorer, signals),
             privacy=privacy.score,
             privacy_class=privacy.privacy_class,
             privacy_reason=privacy.reason,
@@ -95,7 +95,7 @@ class Assessor:
             labels=request.labels,
             prompt_tokens=estimate_prompt_tokens(request),
             needs=needs_of(request),
-            signals=signals_of(request),
+            signals=signals,
             model=request.model,
             masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
             evidence=privacy.evidence,

@@ -26,6 +26,15 @@ class Complexity(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationHead:
+    """One weight for the gain that the first head expects, then one for each signal of the conversation."""
+
+    weights: tuple[float, ...]
+    intercept: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
     """One weight per feature, in units of quality gained; intercept and slope turn the sum into log-odds."""
 
@@ -36,5 +45,7 @@ class Scorer:
     """Hash of the file."""
     is_calibrated: bool = False
     """Whether the score is a probability on the traffic that the scorer was learned from."""
+    conversation: ConversationHead | None = None
+    """Scores conversations that go on; None: they are scored as any other prompt."""
     text: str = field(default="", repr=False, compare=False)
     """The content of the file, for other processes; empty for a scorer that was created in memory."""

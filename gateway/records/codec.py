@@ -109,6 +109,7 @@ def mirror_fields(mirrored: MirrorResult, policy: Policy, *, at_unix_s: float) -
         "strong": None if mirrored.agreement is None else 1.0,
         "weak_model": mirrored.weak_model,
         "strong_model": mirrored.strong_model,
+        "facts": {"signals": mirrored.decision.signals.values()},
         "attempts": [_attempt(attempt) for attempt in mirrored.attempts],
         "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in mirrored.attempts),
     }

@@ -21,6 +21,7 @@ from gateway.policy.loading.detection import check_detection
 from gateway.policy.loading.document import Document
 from gateway.policy.loading.messages import did_you_mean, quoted
 from gateway.policy.loading.names import check_aliases, check_keys, check_spaces
+from gateway.policy.loading.policy_test_checks import check_policy_tests
 from gateway.policy.loading.rules import ConditionRefused, Conditions
 from gateway.policy.mirror import CAP, MirrorPolicy
 from gateway.policy.model import (
@@ -251,22 +252,9 @@ def _check_replies(parts: Parts) -> Iterator[Finding]:
 
 
 def _check_tests(parts: Parts) -> Iterator[Finding]:
-    models, rules = parts.names, frozenset(rule.name for rule in parts.rules.values())
     spaces = frozenset(spec.space for spec in parts.models.values())
-    for index, test in parts.tests.items():
-        here: Path = ("tests", index, "expect")
-        expect = test.expect
-        if ModelNames(models, parts.aliases, spaces).model(test.model) is None:
-            yield ("tests", index, "model"), f"no model or alias fits{quoted(test.model)}"
-        if not expect.model_dump(exclude_defaults=True):
-            yield here, "expects nothing; name class, rule, first or never"
-        if expect.rule is not None and expect.rule not in rules:
-            yield (*here, "rule"), f"unknown rule{quoted(expect.rule)}{did_you_mean(expect.rule, rules)}"
-        if expect.first is not None and expect.first not in models:
-            yield (*here, "first"), f"unknown model{quoted(expect.first)}{did_you_mean(expect.first, models)}"
-        for position, name in enumerate(expect.never):
-            if name not in models:
-                yield (*here, "never", position), f"unknown model{quoted(name)}{did_you_mean(name, models)}"
+    names = ModelNames(parts.names, parts.aliases, spaces)
+    yield from check_policy_tests(parts.tests, names, frozenset(rule.name for rule in parts.rules.values()))
 
 
 def _check_mirror(parts: Parts) -> Iterator[Finding]:

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.app import run
-from gateway.complexity.complexity import features_of
+from gateway.complexity.complexity import complexity_of, features_of
 from gateway.domain.conversation import Message, Role
+from gateway.domain.request import Request
 from gateway.errors import PolicyError
+from gateway.offline.batch import StillClock
+from gateway.offline.chat_messages import read_messages
+from gateway.pipeline.assessor import Assessor
 from gateway.policy.loading.load import default_policy_path, load_policy
 
 MANUAL = default_policy_path().read_text("utf-8")
@@ -122,3 +126,51 @@ def test_too_few_are_counted(
     path.write_text("".join(f'{{"id": "{n}", "text": "hi", "weak": 0.5}}\n' for n in range(count)))
     assert run(["learn", "--outcomes", str(path), "--output", str(tmp_path / "s.json")]) == 2
     assert f": {said}" in capsys.readouterr().err
+
+
+def conversation(number: int, *, words: int) -> list[dict[str, str]]:
+    """Return a conversation of three turns, in which each answer has so many words."""
+    turns = []
+    for turn in range(3):
+        turns.append({"role": "user", "content": f"Request {number} {turn}, please"})
+        turns.append({"role": "assistant", "content": "moment " * words})
+    return turns
+
+
+def test_conversations_teach_a_second_head(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where long conversations fail at the edge, their later turns are scored higher, in a policy too."""
+    outcomes, path = tmp_path / "conversations.jsonl", tmp_path / "scorer.json"
+    rows = [
+        {"messages": conversation(n, words=300 if n % 2 else 3), "weak": 1.0 - n % 2, "strong": 1.0}
+        for n in range(60)
+    ]
+    outcomes.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "second head         kept" in said
+    assert "conversations       60, of 120 turns" in said
+    assert json.loads(path.read_text())["notes"]["conversation"]["is_kept"] is True
+
+    policy_file = tmp_path / "policy.yaml"
+    policy_file.write_text(MANUAL.replace("scorer: shipped", "scorer: scorer.json"))
+    policy = load_policy(policy_file)
+    assessor = Assessor(policy, clock=StillClock())
+    short, long = (
+        assessor.assess(
+            Request(request_id="r", tenant="t", messages=read_messages(conversation(0, words=words)[:-1]))
+        )
+        for words in (3, 300)
+    )
+    assert short.complexity < 0.5 < long.complexity
+    assert policy.scorer is not None
+    assert long.complexity == complexity_of(long.features, policy.scorer, long.signals)
+
+
+def test_without_conversations_there_is_no_second_head(
+    outcomes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Outcomes of lone prompts teach none, and the command says so."""
+    path = tmp_path / "scorer.json"
+    assert run(["learn", "--outcomes", str(outcomes), "--output", str(path)]) == 0
+    assert "second head         none; of conversations that go on: 0 outcomes" in capsys.readouterr().out
+    assert "conversation" not in json.loads(path.read_text())

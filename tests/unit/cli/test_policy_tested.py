@@ -157,7 +157,7 @@ def test_tests_are_no_part_of_the_policy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expect", "said"),
     [
-        ("{}", "tests[0].expect: expects nothing; name class, rule, first or never"),
+        ("{}", "tests[0].expect: expects nothing; name class, rule, first, route, signals or never"),
         ("{rule: hrad}", "tests[0].expect.rule: unknown rule 'hrad' (did you mean 'hard'?)"),
         ("{never: [clowd]}", "tests[0].expect.never[0]: unknown model 'clowd' (did you mean 'cloud'?)"),
         ("{clas: public}", "tests[0].expect.clas: unknown key"),
