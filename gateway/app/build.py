@@ -22,6 +22,7 @@ from gateway.app.servers import Servers
 from gateway.clock import Clock, SystemClock
 from gateway.domain.address import ListenSettings
 from gateway.engine_host.supervisor import OnStatus
+from gateway.extras.cache.opener import CacheOpener
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.open import open_ledger
 from gateway.pipeline.active_policy import ActivePolicy
@@ -138,7 +139,11 @@ async def _active(
         sessions = open_sessions(state_url, has_tenants=access.tells_callers_apart, clock=clock)
         runtime = Runtime(
             lasting=engines.backends,
-            stores=Stores(ledger, sessions),
+            stores=Stores(
+                ledger,
+                sessions,
+                CacheOpener(state_url=state_url, on_look_up=parts.on_cache_look_up, clock=clock),
+            ),
             handoff=HandoffOpener(state_url=state_url, environ=environ, clock=clock),
             shadow=parts.shadow,
             extras=parts.extras(mirror),
@@ -218,6 +223,7 @@ def _sources(
         place=observability.place,
         current=active,
         in_flight=lambda: calls.in_flight,
+        cache_bytes=lambda: runtime.cache_bytes,
         breakers=runtime.breakers,
         budgets=runtime.budgets,
         ledger=runtime.ledger,

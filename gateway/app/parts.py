@@ -11,7 +11,8 @@ from gateway.app.workers.engine_registry import EngineRegistry
 from gateway.backends.base import Backend
 from gateway.clock import Clock
 from gateway.domain.address import Address
-from gateway.domain.answer import MirrorResult
+from gateway.domain.mirrored import MirrorResult
+from gateway.extras.cache.answer_cache import LookUp
 from gateway.extras.mirror.mirror import Begin, Mirror, OnResult
 from gateway.pipeline.extras import Extras
 from gateway.policy.model import Policy
@@ -53,6 +54,11 @@ class OptionalParts:
             yield self.records.note
         if self.observability is not None:
             yield from self.observability.observers
+
+    def on_cache_look_up(self, look_up: LookUp) -> None:
+        """Count what the cache made of a request."""
+        if self.observability is not None:
+            self.observability.measures.record_cache_look_up(look_up)
 
     def extras(self, mirror: Mirror | None) -> Extras:
         """Return what the records add to the pipeline."""

@@ -13,12 +13,13 @@ from gateway.dispatch.breaker import Breakers
 from gateway.dispatch.budget import Ledger
 from gateway.dispatch.dispatcher import Dispatcher, ModelHealth
 from gateway.errors import StartupError
+from gateway.extras.cache.opener import CacheOpener
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.spend_cache import SpendCache
 from gateway.pipeline.active_policy import ActivePolicy, Retire
 from gateway.pipeline.assess import Elsewhere, PolicyAssessor
 from gateway.pipeline.assessor import Assessor
-from gateway.pipeline.extras import Extras
+from gateway.pipeline.extras import Extras, as_it_is
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Pipeline
@@ -83,6 +84,7 @@ class Stores(NamedTuple):
 
     ledger: Ledger
     sessions: Sessions
+    caches: CacheOpener
 
 
 class Runtime:
@@ -113,6 +115,7 @@ class Runtime:
         summaries = SummaryCache(has_tenants=has_tenants)
         self._elsewhere = Elsewhere(self.scoring, LoopShare(clock), summaries)
         self._sessions = stores.sessions
+        self._caches = stores.caches
         self._extras = replace(
             extras,
             rates=self.rates,
@@ -132,6 +135,11 @@ class Runtime:
     def budgets(self) -> SpendCache:
         """What is known of budgets."""
         return self._budgets
+
+    @property
+    def cache_bytes(self) -> int:
+        """How much the answers that are kept take in the memory of this process."""
+        return self._caches.size_bytes
 
     async def begin(self, policy: Policy) -> ActivePolicy:
         """Return the first policy, with its pipeline; raises StartupError."""
@@ -158,11 +166,14 @@ class Runtime:
 
     def _pipeline(self, policy: Policy, judges: _Judges) -> tuple[Pipeline, Retire]:
         handoffs = self._handoff.service(policy.handoff)
+        cache = self._caches.cache(policy)
         others = {name: spec for name, spec in policy.models.items() if name not in self._lasting}
         backends = {**self._lasting, **self._policy_backends.take(others)}
         dispatcher = Dispatcher(backends=backends, ledger=self.ledger, clock=self._clock, health=self._health)
 
         async def retire() -> None:
+            if cache is not None:
+                await cache.drain()
             await dispatcher.drained()
             await self._policy_backends.give_back(others)
 
@@ -178,6 +189,7 @@ class Runtime:
                     self._entity_lookup(source, backends, judges) for source in policy.privacy.entities
                 ),
                 handoffs=handoffs,
+                around_dispatch=as_it_is if cache is None else cache.around,
             ),
         )
         return pipeline, retire
@@ -191,6 +203,7 @@ class Runtime:
         """Close what this opened."""
         await self.scoring.aclose()
         await self._sessions.aclose()
+        await self._caches.aclose()
         await self._handoff.aclose()
 
     def _entity_lookup(

@@ -78,8 +78,8 @@ def _read(path: Path) -> Iterator[DecisionRecord]:
 def _options(traffic: Traffic, records: Path, threshold: Threshold) -> list[ThresholdOption]:
     total = len(traffic.requests)
     if not total:
-        left_out = traffic.explained + traffic.embedded + traffic.scored_otherwise
-        kinds = "of Explain or Embed, or of another scorer and without features"
+        left_out = traffic.explained + traffic.embedded + traffic.cached + traffic.scored_otherwise
+        kinds = "of Explain or Embed, from the cache, or of another scorer and without features"
         note = f"; {left_out} are {kinds}" if left_out else ""
         raise CommandFailed(f"{records}: has no usable request{note}")
     if not traffic.swing:

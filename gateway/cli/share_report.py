@@ -135,6 +135,7 @@ def notes_of(result: ShareResult) -> Iterator[str]:
         (traffic.without_labels, "with labels that were not recorded, though a rule reads labels"),
         (traffic.scored_otherwise, "left out: scored by another scorer, and recorded without features"),
         (traffic.explained, "left out: calls of Explain, which call no model"),
+        (traffic.cached, "left out: requests that the cache answered"),
         (traffic.embedded, "left out: calls of Embed, whose vectors no threshold decides"),
     ):
         if count:
@@ -195,6 +196,7 @@ def fields_of(result: ShareResult) -> dict[str, object]:
         "scored_otherwise": traffic.scored_otherwise,
         "explained": traffic.explained,
         "embedded": traffic.embedded,
+        "cached": traffic.cached,
         "uses_up_a_budget": traffic.uses_up(picked.cost_usd_nanos),
         "notes": list(notes_of(result)),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -97,6 +98,13 @@ class AttemptLog:
                 duration_ms=round(attempt.duration_ms, 1),
             )
         return attempt
+
+    def adopt(self, other: "AttemptLog", *, since: int) -> None:
+        """Note the attempts of another request from a place on: those of a call that both shared."""
+        later_ms = (self._began_s - other._began_s) * 1000
+        self._attempts += [
+            replace(each, start_ms=max(0.0, each.start_ms - later_ms)) for each in other.attempts[since:]
+        ]
 
     def refuse(self, model: str, reason: Reason) -> None:
         """Note that a model was passed over without a call."""

@@ -226,53 +226,13 @@ class Answer:
     """Which stop string ended it; "": none, or its model does not say which."""
     vectors: tuple[bytes, ...] = field(default=(), repr=False)
     """Where they were asked for: of each text of the request one, each 32-bit little-endian floats."""
+    cached_age_s: float | None = None
+    """Of an answer that was made for an earlier request, how old it is; 0 where that one is in flight."""
 
     @property
     def text(self) -> str:
         """The text of the answer."""
         return self.message.text
-
-
-class SampleResult(StrEnum):
-    """What came of a request that was drawn to be answered a second time."""
-
-    JSON = "json"
-    NUMBER = "number"
-    CHOICE = "choice"
-    JUDGE = "judge"
-    """These four: both answers were compared, so."""
-    BUSY = "busy"
-    """It gave way to callers, or to another second answer before it."""
-    BUDGET = "budget"
-    """The day's cap or a budget had no room."""
-    FORBIDDEN = "forbidden"
-    """No judge may see both answers, or they do not fit into its context or the time."""
-    FAILED = "failed"
-    """The other side, or the judge, gave no whole answer."""
-    UNREADABLE = "unreadable"
-    """The judge gave no number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorResult:
-    """A request that was drawn, and how far the answer of the edge did what that of the cloud does."""
-
-    request_id: str
-    tenant: str
-    decision: Decision
-    result: SampleResult
-    weak_model: str
-    """The one at the edge, wherever the caller's answer came from."""
-    strong_model: str
-    agreement: float | None = None
-    """From 0 to 1; None where both were not compared."""
-    attempts: tuple[Attempt, ...] = ()
-    """Of the second answer and of the judge; those of the caller's answer are its own record's."""
-
-    @property
-    def is_called(self) -> bool:
-        """Whether a model was called for it."""
-        return any(attempt.outcome is not Outcome.REFUSED for attempt in self.attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,6 +246,13 @@ class Delta:
     model: str = ""
     """Whose piece it is."""
     logprobs: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedDelta(Delta):
+    """The first piece of an answer that was made for an earlier request."""
+
+    cached_age_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

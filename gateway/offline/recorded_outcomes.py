@@ -49,6 +49,8 @@ def recorded_outcomes(read: Callable[[], Lines]) -> RecordedOutcomes:
             continue
         if fields.get("facts", {}).get("signals", {}).get("is_embedding"):
             continue  # Vectors, of which no score says which model is better.
+        if fields.get("cached_age_s") is not None:
+            continue  # The request that it was made for counts.
         requests += 1
         key, at_unix_s = _key(fields, location)
         if key not in scores:

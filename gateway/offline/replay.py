@@ -123,7 +123,7 @@ def difference(recorded: DecisionRecord, old: Policy, new: Policy) -> Difference
 
 def reads_labels(policy: Policy) -> bool:
     """Return whether a rule of the policy reads labels."""
-    return any("labels" in (rule.text or "") for rule in policy.rules)
+    return policy.reads_labels
 
 
 def _reaches(chain: tuple[str, ...], policy: Policy) -> bool:
@@ -139,7 +139,7 @@ def _may_reach(class_: PrivacyClass, policy: Policy) -> bool:
 
 
 def cost_of_first(recorded: DecisionRecord, decision: Decision, policy: Policy) -> int:
-    """Return the cost of the first model of a chain for the tokens of the recorded answer."""
-    if not decision.chain or recorded.usage is None:
+    """Return the cost of the first model of a chain for the recorded answer; 0 where it was kept."""
+    if not decision.chain or recorded.usage is None or recorded.is_cached:
         return 0
     return cost_usd_nanos(policy.models[decision.chain[0]], recorded.usage)

@@ -25,6 +25,8 @@ class Traffic:
     """Left out: calls of Explain, which call no model."""
     embedded: int
     """Left out: calls of Embed, whose complexity says nothing."""
+    cached: int
+    """Left out: requests that got the answer to an earlier one, and reached no model."""
     scored_otherwise: int
     """Left out: requests that swing, were scored by another scorer, and have no recorded features to score
     them again."""
@@ -95,7 +97,7 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
     """Decide every recorded request twice, with a threshold below all scores and one above all scores."""
     above, below = pinned(policy, threshold, ALL_ABOVE), pinned(policy, threshold, ALL_BELOW)
     has_labels = reads_labels(policy)
-    explained = embedded = 0
+    explained = embedded = cached = 0
     assessed: list[_Assessed] = []
     rescored = set[str]()
     for record in records:
@@ -104,6 +106,9 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
             continue
         if record.routing_input.signals.is_embedding:
             embedded += 1
+            continue
+        if record.is_cached:
+            cached += 1
             continue
         one = _assess(record, above, below, has_labels=has_labels)
         if one.has_features and one.sides.complexity != record.routing_input.complexity:
@@ -119,6 +124,7 @@ def gather(records: Iterable[DecisionRecord], policy: Policy, threshold: Thresho
         span_s=max(ends, default=0.0) - min(ends, default=0.0),
         explained=explained,
         embedded=embedded,
+        cached=cached,
         scored_otherwise=len(assessed) - len(usable),
         of_other_policies=sum(one.policy_hash != policy.hash for one in usable),
         without_labels=sum(one.lacks_labels for one in usable),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.clock import Deadline
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.domain.answer import Answer
+from gateway.domain.cache_control import ANY_AGE, CacheControl
 from gateway.domain.decision import Decision, ShadowDecision
 from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
@@ -73,3 +74,5 @@ class CallContext:
     """Of the API key that came with the call; "": none, or a key without a name."""
     languages: tuple[str, ...] = ()
     """What the caller reads, the dearest first."""
+    cache_control: CacheControl = ANY_AGE
+    """What the caller says of answers that were made for earlier requests."""

@@ -1,13 +1,16 @@
 """What may be joined to the life of a request: gates, people, a mirror, a shadow, records."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.clock import Deadline
-from gateway.domain.answer import Answer
+from gateway.domain.answer import Answer, StreamEvent
+from gateway.domain.decision import Decision
+from gateway.domain.delivery import Delivery
 from gateway.domain.request import Feedback, Request
 from gateway.domain.ticket import Fetched
+from gateway.pipeline.context import CallContext
 from gateway.pipeline.shadow import Shadow
 from gateway.policy.model import Handoff, Policy
 from gateway.privacy.entities.ask import EntityLookup
@@ -18,6 +21,14 @@ Gate = Callable[[str, int, Policy], None]
 
 TakeFeedback = Callable[[Feedback, Policy], float]
 """Takes down what a caller says of an answer, and returns when, in seconds since 1970."""
+
+Dispatch = Callable[[Request, Decision, CallContext, Delivery], AsyncGenerator[StreamEvent, None]]
+"""Has a request answered that was decided: dispatch itself, or what is around it."""
+
+
+def as_it_is(dispatch: Dispatch) -> Dispatch:
+    """Put nothing around dispatch."""
+    return dispatch
 
 
 class Handoffs(Protocol):
@@ -64,6 +75,8 @@ class Extras:
     entities: tuple[EntityLookup, ...] = ()
     handoffs: Handoffs | None = None
     mirror: Mirroring | None = None
+    around_dispatch: Callable[[Dispatch], Dispatch] = as_it_is
+    """May answer in the place of dispatch; called once for each policy."""
     sessions: Sessions | NoSessions = field(default_factory=NoSessions)
     take_feedback: TakeFeedback | None = None
     """None: there are no records to join feedback to, and callers are told so."""

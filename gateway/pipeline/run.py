@@ -58,6 +58,7 @@ class Pipeline:
         self._dispatcher = dispatcher
         self._budgets = budgets
         self._clock = clock
+        self._answers = self._extras.around_dispatch(self._dispatch)
         complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
 
     async def run(self, incoming: IncomingRequest, context: CallContext) -> Answer:
@@ -115,7 +116,7 @@ class Pipeline:
                     summary.shadow = await self._shadow(request, entities, decision, deadline)
                 yield decision
                 await self._extras.sessions.note_decision(turn, request, decision, self.policy)
-                async with aclosing(self._dispatch(request, decision, context, delivery)) as events:
+                async with aclosing(self._answers(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
                             summary.first_text_s = attempt_log.elapsed_s

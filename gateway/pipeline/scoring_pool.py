@@ -265,6 +265,7 @@ def _for_scoring(policy: Policy) -> Policy:
         keys={},
         rules=(),
         tests=(),
+        cache=None,
         effective_yaml="",
         source=Source(name="policy", lines={}),
     )

@@ -196,6 +196,12 @@ class LlamaCppModel(ModelSpec):
         return _CAPABILITIES - {Capability.TOOLS} if self.tools is False else _CAPABILITIES
 
     @property
+    def unpinned_files(self) -> tuple[str, ...]:
+        """The files that it answers by, as far as the policy does not say their SHA-256."""
+        model = () if self.sha256 is not None or self.path.startswith(PREFIX) else (self.path,)
+        return (*model, *(each.path for each in self.lora))
+
+    @property
     def embedding(self) -> Embeds | None:
         """Of which kind its vectors are."""
         return self.embeds

@@ -13,6 +13,7 @@ from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.decision import Facts, Reason
 from gateway.domain.request_limits import RequestLimits
 from gateway.policy.aliases import MAX_ALIASES, AliasName, ModelNames
+from gateway.policy.caching import CachePolicy
 from gateway.policy.complexity import Complexity, Scorer
 from gateway.policy.entities import EntitySource
 from gateway.policy.handoff import Handoff
@@ -392,6 +393,9 @@ class PolicyFile(Strict):
     sessions: SessionPolicy = Field(
         SessionPolicy(), description="What holds for all turns of a conversation together."
     )
+    cache: CachePolicy | None = Field(
+        None, description="Which answers are kept and given again. Default: none."
+    )
 
 
 class Condition(Protocol):
@@ -435,12 +439,18 @@ class Policy:
     mirror: MirrorPolicy | None = None
     http: HttpPolicy = field(default_factory=HttpPolicy)
     sessions: SessionPolicy = field(default_factory=SessionPolicy)
+    cache: CachePolicy | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, KeyPolicy] = field(default_factory=dict)
     tests: tuple[PolicyTest, ...] = ()
     source: Source = field(default_factory=lambda: Source(name="policy", lines={}), compare=False)
     scorer: Scorer | None = None
     """The complexity scorer; None: the shipped one."""
+
+    @property
+    def reads_labels(self) -> bool:
+        """Whether a rule reads labels."""
+        return any("labels" in (rule.text or "") for rule in self.rules)
 
     @property
     def names(self) -> ModelNames:

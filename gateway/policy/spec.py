@@ -225,6 +225,11 @@ class ModelSpec(CommonKeys):
         return tuple(need for need in needs if need not in has)
 
     @property
+    def unpinned_files(self) -> tuple[str, ...]:
+        """The files that it answers by, as far as the policy does not say their SHA-256."""
+        return ()
+
+    @property
     def identity(self) -> tuple[str | None, ...]:
         """What identifies the model at its provider; health is kept per identity."""
         return self.kind, self.server_url, self.provider_model, self.key_variable

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.complexity.complexity import FEATURES
-from gateway.domain.answer import Attempt, MirrorResult, Route, Usage
+from gateway.domain.answer import Attempt, Route, Usage
 from gateway.domain.capability import Capability
 from gateway.domain.conversation import Message
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingInput, RoutingState, ShadowDecision
+from gateway.domain.mirrored import MirrorResult
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.request import Feedback
 from gateway.domain.session import NEW_SESSION, SessionState
@@ -47,6 +48,7 @@ class DecisionRecord:
     ended_unix_s: float
     route: Route | None
     """Where the answer was made; None for a call without an answer."""
+    is_cached: bool = False
 
 
 def fields_of(report: CallReport) -> Mapping[str, Any]:
@@ -76,6 +78,7 @@ def fields_of(report: CallReport) -> Mapping[str, Any]:
             "model": answer.model,
             "finish_reason": _text(answer.finish_reason),
             "usage": answer.usage and answer.usage.counts(),
+            "cached_age_s": answer.cached_age_s,
             "degraded": None if answer.degraded is None else str(answer.degraded.reason),
         }
         fields |= _tool_calls(answer.message, policy)
@@ -113,8 +116,7 @@ def mirror_fields(mirrored: MirrorResult, policy: Policy, *, at_unix_s: float) -
         "attempts": [_attempt(attempt) for attempt in mirrored.attempts],
         "cost_usd_nanos": sum(attempt.cost_usd_nanos for attempt in mirrored.attempts),
     }
-    fields |= _features(mirrored.decision, policy)
-    return fields
+    return {**fields, **_features(mirrored.decision, policy)}
 
 
 def read_record(fields: Mapping[str, Any]) -> DecisionRecord:
@@ -214,9 +216,8 @@ def _tool_calls(message: Message, policy: Policy) -> Mapping[str, Any]:
     """Return how many calls of tools an answer has, and how many of each that the policy names."""
     calls = message.tool_calls
     listed = Counter(call.name for call in calls if call.name in policy.records.tool_names)
-    invalid = sum(call.arguments_invalid for call in calls)
-    counts = {"count": len(calls), "invalid": invalid, "names": dict(listed)}
-    return {"tool_calls": counts} if calls else {}
+    counts = {"count": len(calls), "invalid": sum(call.arguments_invalid for call in calls)}
+    return {"tool_calls": {**counts, "names": dict(listed)}} if calls else {}
 
 
 def _shadow(shadow: ShadowDecision) -> Mapping[str, Any]:
@@ -278,6 +279,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         method=fields["method"],
         ended_unix_s=_number(fields["at_unix_s"]),
         route=None if fields.get("route") is None else Route(fields["route"]),
+        is_cached=fields.get("cached_age_s") is not None,
     )
 
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import structlog
 
 from gateway.clock import Clock
-from gateway.domain.answer import MirrorResult
 from gateway.domain.files import replacing
+from gateway.domain.mirrored import MirrorResult
 from gateway.domain.request import Feedback
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy

@@ -21,6 +21,7 @@ import structlog
 from gateway.clock import Clock, Deadline
 from gateway.defects import log_defect
 from gateway.dispatch.attempt_log import AttemptLog
+from gateway.domain.cache_control import parse_cache_control
 from gateway.domain.decision import Reason
 from gateway.errors import GatewayError, RateLimited
 from gateway.pipeline.active_policy import ActivePolicy
@@ -118,6 +119,7 @@ class OpenCall:
                 take_turn=partial(self._start.turn, self.tenant, deadline),
                 conclude=self._conclude,
                 languages=parse_languages(self._caller.headers.get("accept-language", "")),
+                cache_control=parse_cache_control(self._caller.headers.get("cache-control", "")),
             )
             yield context, pipeline
 

@@ -138,6 +138,11 @@ MIRROR_COST = _counter(
     "gateway_mirror_cost_usd_total", "US dollars", ("model",),
     "Cost of mirrored answers and their judges; not part of gateway_cost_usd_total.",
 )
+CACHE_LOOK_UPS = _counter(
+    "gateway_cache_look_ups_total", "requests", ("result",),
+    "Requests whose answer may be kept or shared, under a policy with a cache: hit was answered by a kept"
+    " answer, joined by the call of an identical request in flight, miss by a call of its own.",
+)
 RECORD_ERRORS = _counter(
     "gateway_record_errors_total", "records", (),
     "Records of decisions that could not be written.",
@@ -149,7 +154,7 @@ WORKER_STARTS = _counter(
 COUNTED = (
     REQUESTS, CALL_S, HTTP_CALL_S, FIRST_TEXT_S, OVERHEAD_S, DECISION_S, ATTEMPTS, RETRIES, OPERATION,
     FIRST_CHUNK_S, PER_OUTPUT_TOKEN_S, TOKEN_USAGE, TOOL_CALLS, COST, RELOADS, SHADOW_DECISIONS, MIRRORED,
-    MIRROR_COST, RECORD_ERRORS, WORKER_STARTS,
+    MIRROR_COST, CACHE_LOOK_UPS, RECORD_ERRORS, WORKER_STARTS,
 )
 """Metrics that every worker counts; the metrics page has their sums."""
 
@@ -160,6 +165,10 @@ WORKERS = _gauge(
 IN_FLIGHT = _gauge(
     "gateway_requests_in_flight", "requests", (),
     "Calls in progress.",
+)
+CACHE_BYTES = _gauge(
+    "gateway_cache_bytes", "bytes", (),
+    "Answers that workers keep in their memory; what lies in Redis does not count.",
 )
 BREAKERS = _gauge(
     "gateway_breakers", "workers", ("model", "state"),
@@ -236,9 +245,9 @@ SERVER_PER_TOKEN_S = _histogram(
     "Mean seconds for each token after the first of a request at an engine.",
 )
 READ = (
-    WORKERS, IN_FLIGHT, BREAKERS, BUDGET_LIMIT, BUDGET_LEFT, ENGINE_UP, ENGINE_STARTS, ENGINE_LOAD_S, SLOTS,
-    QUEUED, KV_CELLS, PREFIX_CACHE, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS, ENGINE_STEP_S, QUEUE_S,
-    BATCH, SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
+    WORKERS, IN_FLIGHT, CACHE_BYTES, BREAKERS, BUDGET_LIMIT, BUDGET_LEFT, ENGINE_UP, ENGINE_STARTS,
+    ENGINE_LOAD_S, SLOTS, QUEUED, KV_CELLS, PREFIX_CACHE, ENGINE_REQUESTS, ENGINE_TOKENS, ENGINE_STEPS,
+    ENGINE_STEP_S, QUEUE_S, BATCH, SERVER_FIRST_TOKEN_S, SERVER_PER_TOKEN_S,
 )
 """Metrics that are read on each scrape, from workers, engines and ledger."""
 # fmt: on

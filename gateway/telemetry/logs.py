@@ -106,6 +106,8 @@ def answer_fields(answer: Answer) -> Mapping[str, object]:
             fields["cached_prompt_tokens"] = answer.usage.cached_prompt_tokens
     if calls := len(answer.message.tool_calls):
         fields["tool_calls"] = calls
+    if answer.cached_age_s is not None:
+        fields["cached_age_s"] = round(answer.cached_age_s, 3)
     if answer.degraded is not None:
         fields["degraded"] = str(answer.degraded.reason)
         if answer.degraded.ticket_id:

@@ -11,7 +11,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.domain.answer import Attempt, MirrorResult, Outcome
+from gateway.domain.answer import Attempt, Outcome
+from gateway.domain.mirrored import MirrorResult
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import ModelSpec, Policy
 from gateway.telemetry import catalogue as names
@@ -93,7 +94,8 @@ class Measures:
         self._observe(names.OVERHEAD_S, report.overhead_s, report.method)
         if report.decision_s is not None:
             self._observe(names.DECISION_S, report.decision_s)
-        if report.first_text_s is not None:
+        is_cached = report.answer is not None and report.answer.cached_age_s is not None
+        if report.first_text_s is not None and not is_cached:
             self._observe(names.FIRST_TEXT_S, report.first_text_s, route)
         if report.answer is not None:
             for call in report.answer.message.tool_calls:
@@ -123,6 +125,10 @@ class Measures:
         for attempt in mirrored.attempts:
             if attempt.cost_usd_nanos:
                 self._count(names.MIRROR_COST, attempt.model, amount=attempt.cost_usd_nanos / NANOS_PER_USD)
+
+    def record_cache_look_up(self, result: str) -> None:
+        """Count a request whose answer may be kept or shared: `hit`, `miss` or `joined`."""
+        self._count(names.CACHE_LOOK_UPS, result)
 
     def record_write_error(self) -> None:
         """Count a record that could not be written."""

@@ -34,6 +34,7 @@ class Snapshot(Collector):
         status = self._status
         yield _plain(names.WORKERS, [((), len(status.workers))])
         yield _plain(names.IN_FLIGHT, [((), sum(worker.in_flight for worker in status.workers))])
+        yield _plain(names.CACHE_BYTES, [((), sum(worker.cache_bytes for worker in status.workers))])
         yield _plain(names.BREAKERS, _breakers(status.workers))
         limits = {budget.budget: budget.limit_usd_nanos / NANOS_PER_USD for budget in status.budgets}
         yield _plain(names.BUDGET_LIMIT, [((name,), limit) for name, limit in limits.items()])

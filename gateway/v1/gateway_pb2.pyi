@@ -1940,6 +1940,7 @@ class GenerateResponse(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    CACHED_AGE_S_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Output only. The caller's id, or the one that the gateway made."""
     text: _builtins.str
@@ -1952,6 +1953,11 @@ class GenerateResponse(_message.Message):
     """Output only. The answering model's name in the policy; empty for a canned reply."""
     cost_usd: _builtins.float
     """Output only. The cost of all attempts."""
+    cached_age_s: _builtins.float
+    """Output only. Set where the answer was made for an earlier request, and cost
+    nothing: how old it is, in seconds. 0: it was made for an identical request
+    that was in flight.
+    """
     @_builtins.property
     def usage(self) -> Global___Usage:
         """Output only. Tokens of the answering model, of the last one if several
@@ -1995,12 +2001,15 @@ class GenerateResponse(_message.Message):
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         message: Global___Message | None = ...,
         logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
+        cached_age_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "degraded", b"degraded", "message", b"message", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cached_age_s", b"_cached_age_s", "cached_age_s", b"cached_age_s", "decision", b"decision", "degraded", b"degraded", "message", b"message", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "cost_usd", b"cost_usd", "decision", b"decision", "degraded", b"degraded", "finish_reason", b"finish_reason", "logprobs", b"logprobs", "message", b"message", "model", b"model", "request_id", b"request_id", "route", b"route", "text", b"text", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cached_age_s", b"_cached_age_s", "attempts", b"attempts", "cached_age_s", b"cached_age_s", "cost_usd", b"cost_usd", "decision", b"decision", "degraded", b"degraded", "finish_reason", b"finish_reason", "logprobs", b"logprobs", "message", b"message", "model", b"model", "request_id", b"request_id", "route", b"route", "text", b"text", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cached_age_s: _TypeAlias = _typing.Literal["cached_age_s"]  # noqa: Y015
+    _WhichOneofArgType__cached_age_s: _TypeAlias = _typing.Literal["_cached_age_s", b"_cached_age_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cached_age_s) -> _WhichOneofReturnType__cached_age_s | None: ...
 
 Global___GenerateResponse: _TypeAlias = GenerateResponse  # noqa: Y015
 

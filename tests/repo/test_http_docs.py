@@ -64,7 +64,7 @@ def test_every_header_of_a_request_is_there() -> None:
     """Hints, labels, timeouts of SDKs and names of conversations."""
     shown = {word for row in _rows("Headers of a request") for word in _words(row[0])}
     known = {*request_headers.KNOWN, *request_headers.SESSIONS, f"{request_headers.LABEL}KEY"}
-    assert shown == known | {"accept-language"}
+    assert shown == known | {"accept-language", "cache-control"}
     assert all(f"`{name}`" in PAGE for name in request_headers.SDK_TIMEOUTS)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clock import SystemClock
-from gateway.domain.answer import FinishReason, Reply, SampleResult, Usage
+from gateway.domain.answer import FinishReason, Reply, Usage
+from gateway.domain.mirrored import SampleResult
 from gateway.records.writer import Records
 from gateway.testing.scripted import Script, ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb

@@ -236,6 +236,13 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             unit="currencyUSD",
         ),
         Panel(
+            title="Requests that the cache answered, joined or missed",
+            queries=((rate(d.CACHE_LOOK_UPS, "result"), "{{result}}"),),
+            unit="reqps",
+            is_stacked=True,
+        ),
+        Panel(title="Kept answers", queries=((value(d.CACHE_BYTES), "in memory"),), unit="bytes"),
+        Panel(
             title="Records lost, and starts of workers",
             queries=(
                 (f"sum (increase({d.RECORD_ERRORS.name}{WINDOW}))", "records lost"),

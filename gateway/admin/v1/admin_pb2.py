@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from gateway.engine.v1 import engine_pb2 as gateway_dot_engine_dot_v1_dot_engine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/admin/v1/admin.proto\x12\x10gateway.admin.v1\x1a\x1egateway/engine/v1/engine.proto\"(\n\rReloadRequest\x12\x17\n\x0f\x61llow_loosening\x18\x01 \x01(\x08\"z\n\x0eReloadResponse\x12\x30\n\x07outcome\x18\x01 \x01(\x0e\x32\x1f.gateway.admin.v1.ReloadOutcome\x12\x13\n\x0bpolicy_hash\x18\x02 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x03 \x03(\t\x12\x10\n\x08problems\x18\x04 \x03(\t\"9\n\x10GetStatusRequest\x12\x11\n\tdecisions\x18\x01 \x01(\x05\x12\x12\n\none_worker\x18\x02 \x01(\x08\"\xf6\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x18\n\x10workers_expected\x18\x02 \x01(\x05\x12)\n\x07workers\x18\x03 \x03(\x0b\x32\x18.gateway.admin.v1.Worker\x12)\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x18.gateway.admin.v1.Engine\x12)\n\x07\x62udgets\x18\x05 \x03(\x0b\x32\x18.gateway.admin.v1.Budget\x12+\n\x05spend\x18\x06 \x01(\x0b\x32\x17.gateway.admin.v1.SpendH\x00\x88\x01\x01\x42\x08\n\x06_spend\"\xc2\x01\n\x06Worker\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12\x13\n\x0bpolicy_hash\x18\x04 \x01(\t\x12\x11\n\tin_flight\x18\x05 \x01(\x05\x12+\n\x08\x62reakers\x18\x06 \x03(\x0b\x32\x19.gateway.admin.v1.Breaker\x12\x34\n\tdecisions\x18\x07 \x03(\x0b\x32!.gateway.admin.v1.DecisionSummary\"^\n\x07\x42reaker\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.gateway.admin.v1.BreakerState\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\"\x8c\x02\n\x0f\x44\x65\x63isionSummary\x12\x14\n\x0c\x65nded_unix_s\x18\x01 \x01(\x01\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x15\n\rprivacy_class\x18\x06 \x01(\t\x12\x12\n\ncomplexity\x18\x07 \x01(\x01\x12\x0f\n\x07privacy\x18\x08 \x01(\x01\x12\x0e\n\x06\x62udget\x18\t \x01(\x01\x12\r\n\x05route\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x10\n\x08\x61ttempts\x18\x0c \x03(\t\x12\x13\n\x0b\x64uration_ms\x18\r \x01(\x01\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0e \x01(\x03\"\x81\x01\n\x06\x45ngine\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nis_serving\x18\x02 \x01(\x08\x12\x0e\n\x06starts\x18\x03 \x01(\x05\x12\x0e\n\x06load_s\x18\x04 \x01(\x01\x12\x34\n\x06status\x18\x05 \x01(\x0b\x32$.gateway.engine.v1.GetStatusResponse\"u\n\x06\x42udget\x12\x0e\n\x06\x62udget\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x17\n\x0fspent_usd_nanos\x18\x03 \x01(\x03\x12\x17\n\x0flimit_usd_nanos\x18\x04 \x01(\x03\x12\x18\n\x10resets_at_unix_s\x18\x05 \x01(\x01\"U\n\x05Spend\x12\x19\n\x11settled_usd_nanos\x18\x01 \x01(\x03\x12\x19\n\x11unknown_usd_nanos\x18\x02 \x01(\x03\x12\x16\n\x0eheld_usd_nanos\x18\x03 \x01(\x03*\x85\x01\n\rReloadOutcome\x12\x1e\n\x1aRELOAD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16RELOAD_OUTCOME_APPLIED\x10\x01\x12\x1c\n\x18RELOAD_OUTCOME_UNCHANGED\x10\x02\x12\x1a\n\x16RELOAD_OUTCOME_REFUSED\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x32\xb1\x01\n\x0c\x41\x64minService\x12T\n\tGetStatus\x12\".gateway.admin.v1.GetStatusRequest\x1a#.gateway.admin.v1.GetStatusResponse\x12K\n\x06Reload\x12\x1f.gateway.admin.v1.ReloadRequest\x1a .gateway.admin.v1.ReloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgateway/admin/v1/admin.proto\x12\x10gateway.admin.v1\x1a\x1egateway/engine/v1/engine.proto\"(\n\rReloadRequest\x12\x17\n\x0f\x61llow_loosening\x18\x01 \x01(\x08\"z\n\x0eReloadResponse\x12\x30\n\x07outcome\x18\x01 \x01(\x0e\x32\x1f.gateway.admin.v1.ReloadOutcome\x12\x13\n\x0bpolicy_hash\x18\x02 \x01(\t\x12\x0f\n\x07\x63hanges\x18\x03 \x03(\t\x12\x10\n\x08problems\x18\x04 \x03(\t\"9\n\x10GetStatusRequest\x12\x11\n\tdecisions\x18\x01 \x01(\x05\x12\x12\n\none_worker\x18\x02 \x01(\x08\"\xf6\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x18\n\x10workers_expected\x18\x02 \x01(\x05\x12)\n\x07workers\x18\x03 \x03(\x0b\x32\x18.gateway.admin.v1.Worker\x12)\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x18.gateway.admin.v1.Engine\x12)\n\x07\x62udgets\x18\x05 \x03(\x0b\x32\x18.gateway.admin.v1.Budget\x12+\n\x05spend\x18\x06 \x01(\x0b\x32\x17.gateway.admin.v1.SpendH\x00\x88\x01\x01\x42\x08\n\x06_spend\"\xd7\x01\n\x06Worker\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12\x13\n\x0bpolicy_hash\x18\x04 \x01(\t\x12\x11\n\tin_flight\x18\x05 \x01(\x05\x12+\n\x08\x62reakers\x18\x06 \x03(\x0b\x32\x19.gateway.admin.v1.Breaker\x12\x34\n\tdecisions\x18\x07 \x03(\x0b\x32!.gateway.admin.v1.DecisionSummary\x12\x13\n\x0b\x63\x61\x63he_bytes\x18\x08 \x01(\x03\"^\n\x07\x42reaker\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x05state\x18\x02 \x01(\x0e\x32\x1e.gateway.admin.v1.BreakerState\x12\x15\n\rretry_after_s\x18\x03 \x01(\x01\"\x8c\x02\n\x0f\x44\x65\x63isionSummary\x12\x14\n\x0c\x65nded_unix_s\x18\x01 \x01(\x01\x12\x0e\n\x06method\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0c\n\x04rule\x18\x05 \x01(\t\x12\x15\n\rprivacy_class\x18\x06 \x01(\t\x12\x12\n\ncomplexity\x18\x07 \x01(\x01\x12\x0f\n\x07privacy\x18\x08 \x01(\x01\x12\x0e\n\x06\x62udget\x18\t \x01(\x01\x12\r\n\x05route\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12\x10\n\x08\x61ttempts\x18\x0c \x03(\t\x12\x13\n\x0b\x64uration_ms\x18\r \x01(\x01\x12\x16\n\x0e\x63ost_usd_nanos\x18\x0e \x01(\x03\"\x81\x01\n\x06\x45ngine\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\nis_serving\x18\x02 \x01(\x08\x12\x0e\n\x06starts\x18\x03 \x01(\x05\x12\x0e\n\x06load_s\x18\x04 \x01(\x01\x12\x34\n\x06status\x18\x05 \x01(\x0b\x32$.gateway.engine.v1.GetStatusResponse\"u\n\x06\x42udget\x12\x0e\n\x06\x62udget\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x17\n\x0fspent_usd_nanos\x18\x03 \x01(\x03\x12\x17\n\x0flimit_usd_nanos\x18\x04 \x01(\x03\x12\x18\n\x10resets_at_unix_s\x18\x05 \x01(\x01\"U\n\x05Spend\x12\x19\n\x11settled_usd_nanos\x18\x01 \x01(\x03\x12\x19\n\x11unknown_usd_nanos\x18\x02 \x01(\x03\x12\x16\n\x0eheld_usd_nanos\x18\x03 \x01(\x03*\x85\x01\n\rReloadOutcome\x12\x1e\n\x1aRELOAD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16RELOAD_OUTCOME_APPLIED\x10\x01\x12\x1c\n\x18RELOAD_OUTCOME_UNCHANGED\x10\x02\x12\x1a\n\x16RELOAD_OUTCOME_REFUSED\x10\x03*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x32\xb1\x01\n\x0c\x41\x64minService\x12T\n\tGetStatus\x12\".gateway.admin.v1.GetStatusRequest\x1a#.gateway.admin.v1.GetStatusResponse\x12K\n\x06Reload\x12\x1f.gateway.admin.v1.ReloadRequest\x1a .gateway.admin.v1.ReloadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.admin.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RELOADOUTCOME']._serialized_start=1459
-  _globals['_RELOADOUTCOME']._serialized_end=1592
-  _globals['_BREAKERSTATE']._serialized_start=1594
-  _globals['_BREAKERSTATE']._serialized_end=1718
+  _globals['_RELOADOUTCOME']._serialized_start=1480
+  _globals['_RELOADOUTCOME']._serialized_end=1613
+  _globals['_BREAKERSTATE']._serialized_start=1615
+  _globals['_BREAKERSTATE']._serialized_end=1739
   _globals['_RELOADREQUEST']._serialized_start=82
   _globals['_RELOADREQUEST']._serialized_end=122
   _globals['_RELOADRESPONSE']._serialized_start=124
@@ -45,17 +45,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSRESPONSE']._serialized_start=308
   _globals['_GETSTATUSRESPONSE']._serialized_end=554
   _globals['_WORKER']._serialized_start=557
-  _globals['_WORKER']._serialized_end=751
-  _globals['_BREAKER']._serialized_start=753
-  _globals['_BREAKER']._serialized_end=847
-  _globals['_DECISIONSUMMARY']._serialized_start=850
-  _globals['_DECISIONSUMMARY']._serialized_end=1118
-  _globals['_ENGINE']._serialized_start=1121
-  _globals['_ENGINE']._serialized_end=1250
-  _globals['_BUDGET']._serialized_start=1252
-  _globals['_BUDGET']._serialized_end=1369
-  _globals['_SPEND']._serialized_start=1371
-  _globals['_SPEND']._serialized_end=1456
-  _globals['_ADMINSERVICE']._serialized_start=1721
-  _globals['_ADMINSERVICE']._serialized_end=1898
+  _globals['_WORKER']._serialized_end=772
+  _globals['_BREAKER']._serialized_start=774
+  _globals['_BREAKER']._serialized_end=868
+  _globals['_DECISIONSUMMARY']._serialized_start=871
+  _globals['_DECISIONSUMMARY']._serialized_end=1139
+  _globals['_ENGINE']._serialized_start=1142
+  _globals['_ENGINE']._serialized_end=1271
+  _globals['_BUDGET']._serialized_start=1273
+  _globals['_BUDGET']._serialized_end=1390
+  _globals['_SPEND']._serialized_start=1392
+  _globals['_SPEND']._serialized_end=1477
+  _globals['_ADMINSERVICE']._serialized_start=1742
+  _globals['_ADMINSERVICE']._serialized_end=1919
 # @@protoc_insertion_point(module_scope)

@@ -229,6 +229,7 @@ class Worker(_message.Message):
     IN_FLIGHT_FIELD_NUMBER: _builtins.int
     BREAKERS_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    CACHE_BYTES_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Output only. Its number, from 0."""
     pid: _builtins.int
@@ -239,6 +240,8 @@ class Worker(_message.Message):
     """Output only. SHA-256 of the policy that new requests get."""
     in_flight: _builtins.int
     """Output only. Calls in flight."""
+    cache_bytes: _builtins.int
+    """Output only. Bytes of answers that the cache keeps in its memory."""
     @_builtins.property
     def breakers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Breaker]:
         """Output only. One entry for each model of the policy."""
@@ -257,10 +260,11 @@ class Worker(_message.Message):
         in_flight: _builtins.int = ...,
         breakers: _abc.Iterable[Global___Breaker] | None = ...,
         decisions: _abc.Iterable[Global___DecisionSummary] | None = ...,
+        cache_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "decisions", b"decisions", "in_flight", b"in_flight", "number", b"number", "pid", b"pid", "policy_hash", b"policy_hash", "uptime_s", b"uptime_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakers", b"breakers", "cache_bytes", b"cache_bytes", "decisions", b"decisions", "in_flight", b"in_flight", "number", b"number", "pid", b"pid", "policy_hash", b"policy_hash", "uptime_s", b"uptime_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

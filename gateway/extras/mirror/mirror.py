@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from gateway.clock import Clock, Deadline
 from gateway.dispatch.attempt_log import AttemptLog
-from gateway.domain.answer import Answer, Attempt, MirrorResult, SampleResult
+from gateway.domain.answer import Answer, Attempt
 from gateway.domain.decision import Decision, Reason
+from gateway.domain.mirrored import MirrorResult, SampleResult
 from gateway.domain.request import Hints, Request
 from gateway.errors import BackendError, GatewayError
 from gateway.extras.mirror.agreement import VERDICT_FORM, exact_agreement, judge_messages, read_verdict

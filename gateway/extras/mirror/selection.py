@@ -57,6 +57,8 @@ def draw(request: Request, answer: Answer, policy: Policy) -> MirrorCandidate | 
         return None
     if request.config.tools or any(message.parts for message in request.messages):
         return None
+    if answer.cached_age_s is not None:
+        return None
     if answer.degraded is not None or answer.finish_reason not in ENDED or not _went_well(answer):
         return None
     others = (name for name in decision.chain if policy.models[name].route is not answer.route)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from decimal import Decimal
 
+from gateway.policy.caching import CachePolicy
 from gateway.policy.diff.loosening_rules import loosened_rules
 from gateway.policy.handoff import Handoff
 from gateway.policy.http import HttpPolicy
@@ -63,6 +64,7 @@ def loosened(before: Policy, after: Policy) -> list[Change]:
         "mirror": _mirror(before.mirror, after.mirror),
         "http": _http(before.http, after.http),
         "sessions": _sessions(before.sessions, after.sessions),
+        "cache": _cache(before.cache, after.cache),
         "scorer": _scorer(before, after),
     }
     changes: list[Change] = []
@@ -231,6 +233,20 @@ def _handoff(old: Handoff | None, new: Handoff | None) -> Iterator[Change]:
         yield ("handoff", "when_reason"), "more requests are stored for people"
     if new.keep_days > old.keep_days:
         yield ("handoff", "keep_days"), f"raised from {old.keep_days} to {new.keep_days}"
+
+
+def _cache(old: CachePolicy | None, new: CachePolicy | None) -> Iterator[Change]:
+    if new is None:
+        return
+    if old is None:
+        yield ("cache",), "is new: answers are kept"
+        return
+    if privacy_class(new.max_class) > privacy_class(old.max_class):
+        yield ("cache", "max_class"), f"raised from {old.max_class} to {new.max_class}"
+    if new.ttl_s > old.ttl_s:
+        yield ("cache", "ttl_s"), f"raised from {old.ttl_s:g} to {new.ttl_s:g}"
+    if new.store == "redis" and old.store != "redis":
+        yield ("cache", "store"), "is redis now: answers leave the process"
 
 
 def _http(old: HttpPolicy, new: HttpPolicy) -> Iterator[Change]:

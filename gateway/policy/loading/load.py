@@ -126,6 +126,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
         mirror=file.mirror,
         http=file.http,
         sessions=file.sessions,
+        cache=file.cache,
         aliases=MappingProxyType(dict(file.aliases)),
         keys=MappingProxyType(dict(file.keys)),
         tests=file.tests,

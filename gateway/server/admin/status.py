@@ -75,6 +75,8 @@ class Sources:
     place: WorkerIdentity
     current: ActivePolicy
     in_flight: Callable[[], int]
+    cache_bytes: Callable[[], int]
+    """Of answers in the memory of this process."""
     breakers: Breakers
     budgets: SpendCache
     ledger: LedgerTotals
@@ -101,6 +103,7 @@ class StatusReader:
             uptime_s=sources.clock.monotonic_s() - self._began_s,
             policy_hash=policy.hash,
             in_flight=sources.in_flight(),
+            cache_bytes=sources.cache_bytes(),
             breakers=[_breaker(name, sources.breakers) for name in policy.models],
             decisions=sources.recent.latest(min(max(decisions, 0), MAX_DECISIONS)),
         )

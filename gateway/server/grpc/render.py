@@ -99,6 +99,7 @@ def render_answer(request_id: str, answer: Answer) -> pb.GenerateResponse:
         route=ROUTES[answer.route],
         model=answer.model,
         cost_usd=answer.cost_usd_nanos / NANOS_PER_USD,
+        cached_age_s=answer.cached_age_s,
         decision=render_decision(answer.decision),
         attempts=[render_attempt(attempt) for attempt in answer.attempts],
     )

@@ -9,7 +9,10 @@ from gateway.server.http.request_headers import PREFIX
 
 EXPOSED = ", ".join(
     f"{PREFIX}{name}"
-    for name in ("request-id", "route", "model", "rule", "privacy-class", "degraded", "policy", "cost-usd")
+    for name in (
+        *("request-id", "route", "model", "rule", "privacy-class", "degraded", "policy", "cost-usd"),
+        "cached-age-s",
+    )
 )
 MAX_AGE_S = 600
 """How long a browser may remember a preflight."""

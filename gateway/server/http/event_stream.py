@@ -11,7 +11,7 @@ from gateway.errors import DeadlinePassed
 from gateway.pipeline.buffered import deltas_of
 from gateway.server.http.dialect import EventWriter, HttpDialect
 from gateway.server.http.http_call import HttpCall
-from gateway.server.http.reply import decision_headers, degraded_headers, model_of
+from gateway.server.http.reply import cached_headers, decision_headers, degraded_headers, model_of
 from gateway.tasks import child
 
 PING_EVERY_S = 15.0
@@ -39,7 +39,7 @@ class EventStream:
                     decision = event
                 case Delta():
                     assert decision is not None
-                    writer = self._writer or await self._begin(decision, event.model, {})
+                    writer = self._writer or await self._begin(decision, event.model, cached_headers(event))
                     await self._write(writer.delta(event))
                 case Answer():
                     self._http_call.refuse_canned(event)
@@ -62,7 +62,9 @@ class EventStream:
         shown = answer if answer.degraded is None else replace(answer, model=model_of(answer))
         writer = self._writer
         if writer is None:
-            writer = await self._begin(answer.decision, shown.model, degraded_headers(answer))
+            writer = await self._begin(
+                answer.decision, shown.model, cached_headers(answer) | degraded_headers(answer)
+            )
             for delta in deltas_of(shown):
                 await self._write(writer.delta(delta))
         self._has_ended = True

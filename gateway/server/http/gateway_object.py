@@ -27,6 +27,8 @@ def gateway_object(answer: Answer, request_id: str) -> dict[str, Any]:
         "decision": decision_object(answer.decision),
         "attempts": [_attempt(attempt) for attempt in answer.attempts],
     }
+    if answer.cached_age_s is not None:
+        shown["cached_age_s"] = answer.cached_age_s
     if answer.degraded is not None:
         shown["degraded"] = degraded_object(answer.degraded)
     return shown

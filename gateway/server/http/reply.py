@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from gateway.clock import Clock, Deadline
-from gateway.domain.answer import Answer
+from gateway.domain.answer import Answer, CachedDelta, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.errors import DeadlinePassed, GatewayError
 from gateway.ledger.money import NANOS_PER_USD
@@ -154,7 +154,13 @@ def answer_headers(request_id: str, answer: Answer) -> dict[str, str]:
     headers = decision_headers(request_id, answer.decision, model=model_of(answer))
     headers["x-gateway-route"] = answer.route.lower()
     headers["x-gateway-cost-usd"] = f"{answer.cost_usd_nanos / NANOS_PER_USD:.9f}"
-    return headers | degraded_headers(answer)
+    return headers | cached_headers(answer) | degraded_headers(answer)
+
+
+def cached_headers(told: StreamEvent) -> dict[str, str]:
+    """Return how old an answer is that was made for an earlier request, as it or its first piece says."""
+    age_s = told.cached_age_s if isinstance(told, Answer | CachedDelta) else None
+    return {} if age_s is None else {"x-gateway-cached-age-s": f"{age_s:.3f}"}
 
 
 def degraded_headers(answer: Answer) -> dict[str, str]:

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from gateway.backends.base import Call
 from gateway.cli.app import run
 from gateway.clock import SystemClock
-from gateway.domain.answer import Answer, FinishReason, MirrorResult, Reply, SampleResult
+from gateway.domain.answer import Answer, FinishReason, Reply
+from gateway.domain.mirrored import MirrorResult, SampleResult
 from gateway.errors import BackendFailed, BackendRateLimited, NotPermitted
 from gateway.extras.mirror.mirror import Mirror
 from gateway.pipeline.active_policy import ActivePolicy
