@@ -22,6 +22,7 @@ from gateway.domain.decision import (
     Scores,
 )
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.session import SessionOutcome
@@ -36,6 +37,7 @@ LOST = "sessions unavailable"
 """The reason where nobody knows what class the conversation had."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainSelection:
     """What a policy makes of a request at a moment: the chain, and why it is no other one."""

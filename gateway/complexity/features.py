@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import repeat
 from string import ascii_uppercase, digits
 from typing import NamedTuple
 
@@ -22,6 +23,13 @@ _BYTES_PER_WORD = 6
 _LONG_WORD_CHARS = 8
 """A word with more letters is a long one."""
 _CAPITALS, _DIGITS = ascii_uppercase.encode(), digits.encode()
+_BITS = 32
+_LIMIT = 2**_BITS - 1
+_LISTED: dict[str, int] = {}
+"""By word, 1 in the digits of base 2**32 that count its lists: a sum counts them all in one pass."""
+for _place, _words in enumerate((REASONING, CONSTRAINTS, CODE, MATH, NEGATIONS)):
+    for _word in _words:
+        _LISTED[_word] = _LISTED.get(_word, 0) + (1 << _place * _BITS)
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@0123456789', " "))
 
 
@@ -83,6 +91,7 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
     prompt, encoded = text.lower(), text.encode(errors="replace")
     words = prompt.translate(_BREAKS).split()
     distinct = len(set(words))
+    listed = sum(map(_LISTED.get, words, repeat(0)))
     context = sum(len(message.text) for i, message in enumerate(messages) if i != last)
     turns = sum(bool(message.text) for message in messages[: max(last, 0)])
     questions, commas = prompt.count("?"), prompt.count(",")
@@ -92,10 +101,10 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
         words=log(len(words)),
         context=log(context / _BYTES_PER_WORD),
         turns=log(turns),
-        reasoning=log(_among(words, REASONING)),
-        constraints=log(_among(words, CONSTRAINTS)),
-        code=log(_among(words, CODE) + sum(map(prompt.count, CODE_MARKS))),
-        math=log(_among(words, MATH) + sum(map(prompt.count, MATH_MARKS))),
+        reasoning=log(listed & _LIMIT),
+        constraints=log(listed >> _BITS & _LIMIT),
+        code=log((listed >> 2 * _BITS & _LIMIT) + sum(map(prompt.count, CODE_MARKS))),
+        math=log((listed >> 3 * _BITS & _LIMIT) + sum(map(prompt.count, MATH_MARKS))),
         numbers=log(_among_bytes(encoded, _DIGITS)),
         tasks=log(questions + prompt.count(";") + (commas + words.count("and")) / 2),
         vocabulary=log(distinct),
@@ -103,11 +112,11 @@ def prompt_features(messages: Sequence[Message]) -> PromptFeatures:
         lines=log(text.count("\n")),
         variety=distinct / len(words) if words else 1.0,
         questions=log(questions),
-        long_words=log(sum(len(word) > _LONG_WORD_CHARS for word in words)),
+        long_words=log(len([word for word in words if len(word) > _LONG_WORD_CHARS])),
         quotes=log(prompt.count('"') + prompt.count("'")),
         stops=log(prompt.count(".")),
         commas=log(commas),
-        negations=log(_among(words, NEGATIONS)),
+        negations=log(listed >> 4 * _BITS & _LIMIT),
         sentence=log(len(words) / ends),
         capitals=_among_bytes(encoded, _CAPITALS) / len(text) if text else 0.0,
     )
@@ -119,7 +128,3 @@ def _opening(word: str) -> float:
 
 def _among_bytes(encoded: bytes, listed: bytes) -> int:
     return len(encoded) - len(encoded.translate(None, listed))
-
-
-def _among(words: Sequence[str], listed: frozenset[str]) -> int:
-    return sum(map(listed.__contains__, words))

@@ -56,8 +56,12 @@ def word_table() -> WordTable:
 
 def pieces_of(text: str, ids: dict[str, int]) -> list[int]:
     """Return the ids of a text's word pieces: the longest known ones, from left to right."""
-    found: list[int] = []
-    for word in _WORD.findall(text[:_MAX_CHARS].lower()):
+    words = _WORD.findall(text[:_MAX_CHARS].lower())
+    found = [ids[word] for word in words if word in ids]
+    if len(found) == len(words):
+        return found
+    found = []
+    for word in words:
         known = ids.get(word)
         if known is not None:
             found.append(known)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.backends.base import QueueForecast
 from gateway.clock import Clock
 from gateway.domain import samples
+from gateway.domain.quick_init import quick_init
 
 MAX_SAMPLES = 16
 """Calls of a model that are remembered: few, so that a bad spell is noticed soon, and its end too."""
@@ -24,6 +25,7 @@ UNFINISHED = 2.0
 """How many times the time that it was given a call that was given up is taken to have needed, at least."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySample:
     """How long one answer took: until its first text, then for each token."""
@@ -32,16 +34,10 @@ class LatencySample:
     begin_s: float
     token_s: float
     tokens: int
-    hit_limit: bool = False
-    """Whether its own bound ended it: without it, it would have taken longer."""
 
     def seconds(self, max_tokens: int) -> float:
         """Return what an answer like this one takes, as far as it went, if it has at most `max_tokens`."""
         return self.begin_s + self.token_s * min(self.tokens, max_tokens)
-
-    def of(self, max_tokens: int) -> samples.BoundedSample:
-        """Return the same as a sample; a bound, where it was cut before it had `max_tokens`."""
-        return samples.BoundedSample(self.seconds(max_tokens), self.hit_limit and self.tokens < max_tokens)
 
 
 def quantile(seconds: Sequence[float]) -> float:
@@ -55,22 +51,20 @@ class LatencyTracker:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: dict[str, deque[LatencySample]] = {}
-        self._estimates: dict[str, dict[int, samples.Estimate | None]] = {}
+        self._estimates: dict[str, dict[int, float]] = {}
         """By model and the bound of an answer, from its samples as they are now."""
 
     def note_whole(self, model: str, seconds: float, *, tokens: int, hit_limit: bool) -> None:
         """Note an answer in one piece, which shows no first token."""
         if hit_limit and tokens:
-            self._add(model, begin_s=0.0, token_s=seconds / tokens, tokens=tokens, hit_limit=True)
+            self._add(model, begin_s=0.0, token_s=seconds / tokens, tokens=tokens)
         else:
-            self._add(model, begin_s=seconds, token_s=0.0, tokens=tokens, hit_limit=False)
+            self._add(model, begin_s=seconds, token_s=0.0, tokens=tokens)
 
-    def note_stream(
-        self, model: str, *, begin_s: float, seconds: float, tokens: int, hit_limit: bool
-    ) -> None:
+    def note_stream(self, model: str, *, begin_s: float, seconds: float, tokens: int) -> None:
         """Note a streamed answer: its first text came after `begin_s`, its end after `seconds`."""
         token_s = (seconds - begin_s) / max(1, tokens)
-        self._add(model, begin_s=begin_s, token_s=token_s, tokens=tokens, hit_limit=hit_limit)
+        self._add(model, begin_s=begin_s, token_s=token_s, tokens=tokens)
 
     def note_unfinished(self, model: str, seconds: float, *, max_tokens: int = 0) -> None:
         """Note a call that was given up after `seconds`: it would have taken longer, and is no faster now.
@@ -81,29 +75,28 @@ class LatencyTracker:
         needed_s = max(UNFINISHED * seconds, quantile(known))
         if max_tokens:
             token_s = needed_s / max_tokens
-            self._add(model, begin_s=0.0, token_s=token_s, tokens=max_tokens, hit_limit=False)
+            self._add(model, begin_s=0.0, token_s=token_s, tokens=max_tokens)
         else:
-            self._add(model, begin_s=needed_s, token_s=0.0, tokens=0, hit_limit=False)
+            self._add(model, begin_s=needed_s, token_s=0.0, tokens=0)
 
     def note_cut(self, model: str, *, begin_s: float, seconds: float, tokens: int) -> None:
         """Note a stream that went on until its caller had no time left: it has its pace, and is not over."""
         token_s = (seconds - begin_s) / max(1, tokens)
         longer = math.ceil(UNFINISHED * tokens)
-        self._add(model, begin_s=begin_s, token_s=token_s, tokens=longer, hit_limit=True)
+        self._add(model, begin_s=begin_s, token_s=token_s, tokens=longer)
 
     def note_lost(self, model: str, seconds: float) -> None:
         """Note a call that was ended for another one before its first text: it takes longer to begin."""
-        self._add(model, begin_s=seconds, token_s=0.0, tokens=0, hit_limit=False)
+        self._add(model, begin_s=seconds, token_s=0.0, tokens=0)
 
     def finish_s(self, model: str, max_tokens: int) -> float:
         """Return the seconds within which an answer is expected; 0.0 where too little is known lately."""
         noted = self._samples.get(model)
-        known = self._estimate(model, noted, max_tokens) if noted else None
-        if not noted or known is None:
+        if noted is None or len(noted) < FEWEST:
             return 0.0
+        expected_s = self._estimate(model, noted, max_tokens)
         silent_s = self._clock.monotonic_s() - noted[-1].at_s
-        halvings = max(0.0, silent_s / FRESH_S - 1.0)
-        return known.quantile() * math.pow(0.5, halvings)
+        return expected_s if silent_s <= FRESH_S else expected_s * math.pow(0.5, silent_s / FRESH_S - 1.0)
 
     def begin_s(self, model: str) -> float | None:
         """Return within which time all but one in twenty answers began; None of too few to say."""
@@ -115,26 +108,23 @@ class LatencyTracker:
         self._samples.pop(model, None)
         self._estimates.pop(model, None)
 
-    def _estimate(
-        self, model: str, noted: Iterable[LatencySample], max_tokens: int
-    ) -> samples.Estimate | None:
+    def _estimate(self, model: str, noted: Iterable[LatencySample], max_tokens: int) -> float:
+        """Return the second longest of the samples, so that one outlier does not decide.
+
+        Of so few samples it is what all but one in twenty are at most, also where some of them were cut by
+        their own limits and would have taken longer.
+        """
         known = self._estimates.setdefault(model, {})
         if max_tokens not in known:
             if len(known) >= MAX_ESTIMATES:
                 known.clear()
-            known[max_tokens] = samples.estimate(sample.of(max_tokens) for sample in noted)
+            known[max_tokens] = sorted([each.seconds(max_tokens) for each in noted])[-2]
         return known[max_tokens]
 
-    def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int, hit_limit: bool) -> None:
+    def _add(self, model: str, *, begin_s: float, token_s: float, tokens: int) -> None:
         self._estimates.pop(model, None)
         self._samples.setdefault(model, deque(maxlen=MAX_SAMPLES)).append(
-            LatencySample(
-                at_s=self._clock.monotonic_s(),
-                begin_s=begin_s,
-                token_s=token_s,
-                tokens=tokens,
-                hit_limit=hit_limit,
-            )
+            LatencySample(at_s=self._clock.monotonic_s(), begin_s=begin_s, token_s=token_s, tokens=tokens)
         )
 
 

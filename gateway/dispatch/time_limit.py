@@ -170,7 +170,7 @@ class TimeLimit:
                     finally:
                         attempt.upstream_s = begin_s + pauses.waited_s
                     if chunk.finish_reason is not None:
-                        self._note_stream(attempt, chunk, begin_s=begin_s, pieces=pieces)
+                        self._note_stream(attempt, begin_s=begin_s, pieces=pieces)
                     elif not chunk.has_output:
                         continue
                     pieces += chunk.pieces
@@ -231,14 +231,13 @@ class TimeLimit:
         )
         return error
 
-    def _note_stream(self, attempt: AttemptContext, last: Chunk, *, begin_s: float, pieces: int) -> None:
+    def _note_stream(self, attempt: AttemptContext, *, begin_s: float, pieces: int) -> None:
         usage = attempt.usage
         self._latencies.note_stream(
             attempt.target.model,
             begin_s=begin_s,
             seconds=attempt.upstream_s,
             tokens=usage.completion_tokens if usage is not None else pieces,
-            hit_limit=last.finish_reason is FinishReason.LENGTH,
         )
 
     def _limit(self, until: Deadline) -> asyncio.Timeout:

@@ -58,6 +58,7 @@ class Scores:
     budget: float
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a rule's condition may read; the names are those of the CEL variables."""
@@ -94,6 +95,7 @@ class Masked:
     """How many places were masked, by type."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestTexts:
     """The texts that were scored; what has none, such as a record, is decided without leave to send any."""

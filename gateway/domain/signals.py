@@ -1,12 +1,12 @@
 """What rules see of a conversation beside its scores: pure functions of a request."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from gateway.domain.conversation import Message, Role, Text, ToolResult
+from gateway.domain.quick_init import quick_init
 from gateway.domain.request import Request
 
 RECENT = 3
@@ -24,6 +24,7 @@ _FAILED = re.compile(
 """What pytest, cargo, Go, Jest, Mocha, unittest, PHPUnit, RSpec and Gradle write at the end of a run."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversationSignals:
     """The names are those of the CEL variables."""
@@ -64,19 +65,19 @@ def signals_of(request: Request) -> ConversationSignals:
     """Return what rules see of a request."""
     messages = request.messages
     in_parts = [message for message in messages if message.parts]
-    calls = Counter(
+    calls = [
         (call.name, call.arguments_json, call.input) for message in in_parts for call in message.tool_calls
-    )
+    ]
     recent = list(islice(_latest_results(in_parts), RECENT))
     effort = request.config.reasoning.effort
     return ConversationSignals(
         tools_offered=len(request.config.tools),
         has_images=any(next(message.unreadable_parts, None) is not None for message in in_parts),
         is_embedding=request.embedding is not None,
-        turn=sum(message.role is Role.USER for message in messages),
+        turn=[message.role for message in messages].count(Role.USER),
         conversation_tokens=-(-sum(map(_bytes_of, messages)) // 4),
-        tool_calls=calls.total(),
-        repeated_calls=calls.total() - len(calls),
+        tool_calls=len(calls),
+        repeated_calls=len(calls) - len(set(calls)),
         has_tool_results=bool(messages) and bool(messages[-1].tool_results),
         last_tool_error=bool(recent) and recent[0].is_error,
         tool_errors_recent=sum(result.is_error for result in recent),

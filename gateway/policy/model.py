@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
@@ -419,7 +420,7 @@ class CompiledRule:
     """What it lowers of a request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # Without slots: it keeps what it computes.
 class Policy:
     """A checked policy; immutable, created by `loading.load`."""
 
@@ -452,7 +453,7 @@ class Policy:
         """Whether a rule reads labels."""
         return any("labels" in (rule.text or "") for rule in self.rules)
 
-    @property
+    @cached_property
     def names(self) -> ModelNames:
         """The names by which callers may ask for a model."""
         spaces = frozenset(self.spaces)

@@ -30,11 +30,12 @@ Modality = Literal["text", "image", "file"]
 ClassName = Literal["public", "internal", "confidential", "restricted"]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9._:-]{1,64}$")]
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
+_CLASSES: Final = {each.name.lower(): each for each in PrivacyClass}
 
 
 def privacy_class(name: ClassName) -> PrivacyClass:
     """Return the class that a policy names in lower case."""
-    return PrivacyClass[name.upper()]
+    return _CLASSES[name]
 
 
 def is_on_this_host(host: str | None) -> bool:
@@ -221,6 +222,8 @@ class ModelSpec(CommonKeys):
         """Return what a request needs and it cannot do; `lacking` is what its engine says it has not."""
         if self.embedding is not None and Capability.EMBEDDINGS not in needs:
             return (Capability.CHAT,)
+        if not needs:
+            return ()
         has = self.capabilities - lacking
         return tuple(need for need in needs if need not in has)
 

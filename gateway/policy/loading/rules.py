@@ -2,8 +2,9 @@
 
 import functools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, get_args
 
 from cel_expr_python import cel
@@ -78,6 +79,8 @@ class Conditions:
 
     def __init__(self, own_findings: Collection[str] = ()) -> None:
         self._findings = (*get_args(FindingType), UNREADABLE, *own_findings)
+        self._read: set[str] = set()
+        """The variables that conditions may read; to convert one takes CEL longer than to evaluate it."""
         self._last: tuple[Facts, cel.Activation] | None = None
 
     def compile(self, when: str) -> Condition:
@@ -91,6 +94,9 @@ class Conditions:
             raise ConditionRefused((Mistake(1, 1, f"must be of type bool, but is {kind}"),))
         if unknown := tuple(_unknown_findings(when, self._findings)):
             raise ConditionRefused(unknown)
+        # A name with a dot may be written with spaces around it.
+        self._read.update(name for name in VARIABLES if name.partition(".")[0] in when)
+        self._last = None
         return _Condition(expression, self)
 
     def activation(self, facts: Facts) -> cel.Activation:
@@ -98,7 +104,7 @@ class Conditions:
         last = self._last
         if last is not None and last[0] is facts:
             return last[1]
-        activation = _environment().Activation(_data(facts))
+        activation = _environment().Activation(_data(facts, self._read))
         self._last = (facts, activation)
         return activation
 
@@ -141,22 +147,26 @@ def _environment() -> cel.Env:
     )
 
 
-def _data(facts: Facts) -> dict[str, object]:
-    return {
-        "complexity": facts.complexity,
-        "privacy": facts.privacy,
-        "budget": facts.budget,
-        "budget.plan": facts.budget_plan,
-        "privacy_class": int(facts.privacy_class),
-        "findings": list(facts.findings),
-        "tenant": facts.tenant,
-        "labels": dict(facts.labels),
-        "prompt_tokens": facts.prompt_tokens,
-        "deadline_s": facts.deadline_s,
-        "session.class": int(facts.session_class),
-        "session.model": facts.session_model,
-        **facts.signals.values(),
-    }
+_VALUES: Final[Mapping[str, Callable[[Facts], object]]] = {
+    "complexity": lambda facts: facts.complexity,
+    "privacy": lambda facts: facts.privacy,
+    "budget": lambda facts: facts.budget,
+    "budget.plan": lambda facts: facts.budget_plan,
+    "privacy_class": lambda facts: int(facts.privacy_class),
+    "findings": lambda facts: list(facts.findings),
+    "tenant": lambda facts: facts.tenant,
+    "labels": lambda facts: dict(facts.labels),
+    "prompt_tokens": lambda facts: facts.prompt_tokens,
+    "deadline_s": lambda facts: facts.deadline_s,
+    "session.class": lambda facts: int(facts.session_class),
+    "session.model": lambda facts: facts.session_model,
+    **{name: attrgetter(f"signals.{name}") for name in ConversationSignals.__slots__},
+}
+"""Gives the value of each variable as CEL takes it."""
+
+
+def _data(facts: Facts, names: Iterable[str]) -> dict[str, object]:
+    return {name: _VALUES[name](facts) for name in names}
 
 
 def _mistakes(report: str, when: str) -> Iterator[Mistake]:

@@ -41,7 +41,7 @@ def test_stream_is_its_beginning_and_its_tokens() -> None:
     """An answer that would be shorter takes less, one that may be longer takes what answers take."""
     paces = LatencyTracker(FakeClock())
     for _ in range(FEWEST):
-        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
+        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20)
     assert paces.finish_s("m", 10) == pytest.approx(2.0)
     assert paces.finish_s("m", 20) == paces.finish_s("m", 1000) == pytest.approx(3.0)
 
@@ -51,9 +51,9 @@ def test_cut_answers_are_nobody_elses_limit(cut: int) -> None:
     """Answers that their own limit cut make no other one longer: they took at least what they took."""
     paces = LatencyTracker(FakeClock())
     for _ in range(MAX_SAMPLES - cut):
-        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20, hit_limit=False)
+        paces.note_stream("m", begin_s=1.0, seconds=3.0, tokens=20)
     for _ in range(cut):
-        paces.note_stream("m", begin_s=1.0, seconds=1.5, tokens=5, hit_limit=True)
+        paces.note_stream("m", begin_s=1.0, seconds=1.5, tokens=5)
         paces.note_whole("unary", 2.0, tokens=5, hit_limit=True)
     assert paces.finish_s("m", 1024) == pytest.approx(3.0 if cut < MAX_SAMPLES else 1.5)
     assert paces.finish_s("unary", 1024) <= 2.0
