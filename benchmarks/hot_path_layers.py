@@ -37,6 +37,7 @@ from gateway.dispatch.dispatcher import Dispatcher
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.domain.decision import Decision
 from gateway.domain.request import Request
+from gateway.extras.cache.opener import CacheOpener
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.ledger.open import open_ledger
@@ -244,7 +245,11 @@ async def handlers(
     ledger = open_ledger(state)
     runtime = Runtime(
         lasting=backends,
-        stores=Stores(ledger, open_sessions(state, has_tenants=tenant_of is not anyone, clock=CLOCK)),
+        stores=Stores(
+            ledger,
+            open_sessions(state, has_tenants=tenant_of is not anyone, clock=CLOCK),
+            CacheOpener(state_url=state, on_look_up=lambda _: None, clock=CLOCK),
+        ),
         handoff=HandoffOpener(state_url=state, environ={}, clock=CLOCK),
         shadow=None,
         extras=Extras(),

@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.clock import SystemClock
 from gateway.policy.loading.load import parse_policy
 from gateway.records.chain import chained, faults
-from gateway.records.codec import fields_of
+from gateway.records.encoding import fields_of
 from gateway.records.files import read_end
 from gateway.records.writer import Records
 from tests.support.records_made import POLICY, ended

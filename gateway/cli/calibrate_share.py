@@ -19,7 +19,7 @@ from gateway.offline.traffic import Traffic, gather
 from gateway.policy.loading.load import default_policy_path, load_policy
 from gateway.policy.loading.threshold import NoThreshold, Threshold, rewritten, threshold_of
 from gateway.policy.model import Policy
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 from gateway.records.reading import read_decisions
 
 

@@ -18,7 +18,7 @@ from gateway.ledger.money import NANOS_PER_USD
 from gateway.offline.replay import Difference, difference, not_reproduced, reads_labels
 from gateway.policy.diff.loosening import loosened
 from gateway.policy.loading.load import load_policy
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 from gateway.records.reading import read_decisions
 
 On = Annotated[Path, typer.Option("--on", metavar="FILE", help="The --decisions file of gateway serve.")]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.offline.outcomes import BadOutcome, QualityOutcome, outcome_of
-from gateway.records.codec import VERSION, BadRecord
+from gateway.records.decoding import BadRecord
+from gateway.records.encoding import VERSION
 
 Lines = Iterable[tuple[str, Mapping[str, Any]]]
 """Location and fields of each line."""

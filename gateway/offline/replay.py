@@ -9,7 +9,7 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.ledger.money import cost_usd_nanos
 from gateway.policy.model import Policy, privacy_class
 from gateway.privacy.classify import class_of, scale_of, score_of
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 from gateway.routing import Decider
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.errors import InputRefused
-from gateway.records.codec import VERSION, BadRecord
+from gateway.records.decoding import BadRecord
+from gateway.records.encoding import VERSION
 from gateway.records.reading import read_lines
 
 LABEL: Final = "label:"
@@ -129,7 +130,7 @@ _UNITS_S: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def _labels(record: _Fields) -> Mapping[str, object]:
-    labels: Mapping[str, object] = record["facts"]["labels"] if "facts" in record else {}
+    labels: Mapping[str, object] = record.get("facts", {}).get("labels", {})
     return labels
 
 

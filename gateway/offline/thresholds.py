@@ -14,7 +14,7 @@ from gateway.complexity.complexity import complexity_of
 from gateway.domain.answer import Route
 from gateway.offline.replay import cost_of_first, input_under
 from gateway.policy.model import Policy
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 from gateway.routing import Decider
 
 

@@ -9,7 +9,7 @@ from gateway.offline.replay import reads_labels
 from gateway.offline.thresholds import SideOutcomes, side_outcomes
 from gateway.policy.loading.threshold import ALL_ABOVE, ALL_BELOW, Threshold, pinned
 from gateway.policy.model import Policy
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 
 DAY_S = 86_400.0
 

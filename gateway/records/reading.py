@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.records.codec import BadRecord, DecisionRecord, read_record
+from gateway.records.decoding import BadRecord, DecisionRecord, read_record
 from gateway.records.files import chains_of, files_of
 
 

@@ -21,7 +21,7 @@ from gateway.domain.request import Feedback
 from gateway.errors import RecordsUnavailable, StartupError
 from gateway.policy.model import Policy
 from gateway.records.chain import FILE_KIND, ChainLink, append
-from gateway.records.codec import VERSION, feedback_fields, fields_of, mirror_fields
+from gateway.records.encoding import VERSION, feedback_fields, fields_of, mirror_fields
 from gateway.records.files import end_path, full, resume
 from gateway.telemetry.report import CallReport
 

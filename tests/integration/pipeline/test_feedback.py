@@ -17,7 +17,8 @@ from gateway.clock import SystemClock
 from gateway.complexity.complexity import shipped_scorer
 from gateway.errors import BackendFailed, Unauthenticated
 from gateway.offline.recorded_outcomes import recorded_outcomes
-from gateway.records.codec import VERSION, BadRecord
+from gateway.records.decoding import BadRecord
+from gateway.records.encoding import VERSION
 from gateway.records.reading import read_lines
 from gateway.records.writer import Records
 from gateway.server.access import Caller, Identity, by_header

@@ -12,7 +12,7 @@ from gateway.clock import SystemClock
 from gateway.domain.answer import Chunk, FinishReason, Reply, Usage
 from gateway.domain.privacy import PrivacyClass
 from gateway.errors import BackendFailed
-from gateway.records.codec import read_record
+from gateway.records.decoding import read_record
 from gateway.records.writer import Records
 from gateway.testing.scripted import Delay, ScriptedBackend
 from gateway.v1 import gateway_pb2 as pb

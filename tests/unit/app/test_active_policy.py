@@ -6,6 +6,7 @@ from typing import cast
 from gateway.app.runtime import Runtime, Stores
 from gateway.clock import SystemClock
 from gateway.domain.answer import Chunk
+from gateway.extras.cache.opener import CacheOpener
 from gateway.extras.handoff.open import HandoffOpener
 from gateway.ledger.memory import MemoryLedger
 from gateway.pipeline.active_policy import ActivePolicy
@@ -61,7 +62,11 @@ async def test_a_cloud_model_that_stays_the_same_keeps_its_connections() -> None
     clock = SystemClock()
     keeping = Runtime(
         lasting={"edge": ScriptedBackend("edge", [Chunk()], clock=clock)},
-        stores=Stores(MemoryLedger(clock=clock), open_sessions("memory:", has_tenants=False, clock=clock)),
+        stores=Stores(
+            MemoryLedger(clock=clock),
+            open_sessions("memory:", has_tenants=False, clock=clock),
+            CacheOpener(state_url="memory:", on_look_up=lambda _: None, clock=clock),
+        ),
         handoff=HandoffOpener(state_url="memory:", environ={}, clock=clock),
         shadow=None,
         extras=Extras(),

@@ -15,7 +15,7 @@ from gateway.domain.privacy import PrivacyClass
 from gateway.errors import WorkRefused
 from gateway.offline.rewriting import replace_file
 from gateway.policy.loading.load import load_policy
-from gateway.records.codec import DecisionRecord
+from gateway.records.decoding import DecisionRecord
 from gateway.records.reading import read_decisions
 from gateway.telemetry.report import CallReport
 from tests.support.calibration import calibrated, recorded

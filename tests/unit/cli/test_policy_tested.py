@@ -18,7 +18,8 @@ from gateway.offline.replay import difference, input_under, not_reproduced
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
-from gateway.records.codec import DecisionRecord, fields_of, read_record
+from gateway.records.decoding import DecisionRecord, read_record
+from gateway.records.encoding import fields_of
 from gateway.records.writer import Records
 from gateway.telemetry.report import CallReport
 from tests.support.draws import examples

@@ -57,8 +57,9 @@ async def test_a_hit_costs_nothing() -> None:
     kept = await caller.answer()
 
     assert kept == replace(
-        made, decision=kept.decision, attempts=(), cost_usd_nanos=0, cached_age_s=pytest.approx(5.0)
+        made, decision=kept.decision, attempts=(), cost_usd_nanos=0, cached_age_s=kept.cached_age_s
     )
+    assert kept.cached_age_s == pytest.approx(5.0)
     assert kept.decision.chain == ("cloud", "edge")
     assert caller.log.attempts == ()
     assert (bench.bench.called("cloud"), bench.looked_up) == (1, [MISS, HIT])

@@ -6,7 +6,8 @@ from dataclasses import replace
 from gateway.domain.answer import FinishReason, Usage
 from gateway.domain.conversation import Message, Role, ToolCall
 from gateway.policy.loading.load import parse_policy
-from gateway.records.codec import fields_of, read_record
+from gateway.records.decoding import read_record
+from gateway.records.encoding import fields_of
 from gateway.telemetry.logs import answer_fields
 from tests.support.records_made import POLICY, ended
 

@@ -31,7 +31,8 @@ from gateway.policy.loading.load import parse_policy
 from gateway.policy.model import Policy
 from gateway.policy.policy_tests import GivenHints, GivenState, PolicyTest, PolicyTestExpectation
 from gateway.privacy.entities.ask import EntityLookup
-from gateway.records.codec import DecisionRecord, fields_of, read_record
+from gateway.records.decoding import DecisionRecord, read_record
+from gateway.records.encoding import fields_of
 from gateway.testing.scripted import ScriptedBackend, reply
 from tests.support.fakes import FakeClock
 from tests.support.pipeline_calls import context_of, incoming_of

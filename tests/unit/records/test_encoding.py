@@ -10,7 +10,8 @@ import pytest
 from gateway.domain.capability import Capability
 from gateway.domain.decision import Reason, Refusal
 from gateway.policy.loading.load import parse_policy
-from gateway.records.codec import BadRecord, fields_of, read_record
+from gateway.records.decoding import BadRecord, read_record
+from gateway.records.encoding import fields_of
 from tests.support.records_made import POLICY, ended
 
 IMAGES = Refusal(model="edge", reason=Reason.CAPABILITY, missing=(Capability.IMAGES, Capability.TOOLS))
