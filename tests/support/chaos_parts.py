@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +34,14 @@ class Gateway:
     """`gateway serve` in a process group of its own, started again when it was killed."""
 
     def __init__(
-        self, name: str, *, policy: Path, state: str, environ: Mapping[str, str], workers: int = 1
+        self,
+        name: str,
+        *,
+        policy: Path,
+        state: str,
+        environ: Mapping[str, str],
+        workers: int = 1,
+        flags: Sequence[str] = (),
     ) -> None:
         self.target = free_address()
         self.name = name
@@ -45,6 +52,7 @@ class Gateway:
         self._arguments = (
             *("--policy", str(policy), "--listen", self.target, "--state", state, "--admin", self._admin),
             *("--workers", str(workers), "--log-format", "json"),
+            *flags,
         )
         self._process: asyncio.subprocess.Process | None = None
 
@@ -72,6 +80,16 @@ class Gateway:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+    async def drain(self) -> int:
+        """Ask it to end as an upgrade would; return its exit status when it has."""
+        assert self._process is not None
+        self._process.terminate()
+        return await self._process.wait()
+
+    def read_policy(self) -> None:
+        """Ask it to read its policy again."""
+        os.kill(self._pid, signal.SIGHUP)
 
     async def mourned(self) -> str:
         """Start it again if it ended by itself; return what it said last, or nothing if it runs."""

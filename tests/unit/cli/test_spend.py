@@ -133,7 +133,7 @@ def test_files_that_would_count_twice(hosts: dict[Path, int], capsys: pytest.Cap
         ('{"v": 1, "kind": "request", "at_unix_s": 1}', ":1: is not a whole record: KeyError"),
         (
             '{"v": 1, "kind": "outcome", "at_unix_s": 1, "tenant": "t",'
-            ' "attempts": [{"model": "m", "usage": null, "cost_usd_nanos": -1}]}',
+            ' "attempts": [{"model": "m", "outcome": "FAILED", "usage": null, "cost_usd_nanos": -1}]}',
             ":1: is not a whole record: TypeError",
         ),
     ],
@@ -156,3 +156,19 @@ def test_files_that_cannot_be_read(
     """Also the second one is named."""
     assert run(["spend", str(next(iter(hosts))), str(tmp_path / "none.jsonl")]) == 2
     assert f"{tmp_path}/none.jsonl: cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_call_that_a_budget_refused_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is in the record as an attempt; one that failed was made, and may cost."""
+    attempts = [
+        {"model": "m", "outcome": outcome, "usage": None, "cost_usd_nanos": cost}
+        for outcome, cost in (("REFUSED", 0), ("FAILED", 0), ("FAILED", 3))
+    ]
+    record = {"v": 1, "kind": "outcome", "at_unix_s": 1, "tenant": "t", "attempts": attempts}
+    file = tmp_path / "decisions.jsonl"
+    file.write_text(json.dumps(record) + "\n")
+    (row,) = _csv(capsys, str(file), "--by", "label:team,kind")
+    assert row == {
+        "label:team": "", "kind": "mirror", "calls": "2", "prompt_tokens": "0", "completion_tokens": "0",
+        "cost_usd": "0.000000003", "unknown_usd": "0.000000003",
+    }  # fmt: skip
