@@ -1,5 +1,7 @@
 """What a turn of a long conversation costs to score, with and without what is known of its earlier turns.
 
+Then the same for a policy that masks, where one turn in 25 brings a new address.
+
     python -m benchmarks.conversation [FILE.jsonl.gz] [--turns 200]
 
 Without a file the conversation is made: each turn is a question, a call of a tool, its result and an answer.
@@ -24,9 +26,12 @@ from gateway.clock import SystemClock
 from gateway.domain.conversation import Message, Part, Role, Text, ToolCall, ToolResult
 from gateway.domain.request import Request
 from gateway.pipeline.assessor import Assessor
-from gateway.pipeline.summary_cache import SummaryCache
 from gateway.policy.loading.load import parse_policy
+from gateway.privacy.masking.known_masks import KnownMasks
+from gateway.privacy.summary_cache import SummaryCache
 from tests.support.policies import POLICY
+
+MASKING = POLICY.replace("kind: openai,", "kind: openai, mask: [EMAIL],", 1)
 
 REPORTED = (1, 10, 50, 100, 200)
 PROSE = (
@@ -34,19 +39,26 @@ PROSE = (
 )
 
 
-def made(turns: int) -> Iterator[Sequence[Message]]:
-    """Yield the conversation as it is sent in each turn."""
+def made(turns: int, *, private: int = 0) -> Iterator[Sequence[Message]]:
+    """Yield the conversation as it is sent in each turn; one in `private` turns brings an address."""
     messages: list[Message] = [Message(role=Role.SYSTEM, content="You help with orders. " * 40)]
     for turn in range(turns):
         call = ToolCall(id=f"call_{turn}", name="find_order", arguments_json=f'{{"order": {1000 + turn}}}')
         result = json.dumps({"order": 1000 + turn, "note": f"{turn}: {PROSE}"})
         messages += [
-            Message(role=Role.USER, content=f"Where is order number {1000 + turn}, and why is it late?"),
+            Message(
+                role=Role.USER, content=_question(turn, has_address=bool(private) and turn % private == 0)
+            ),
             Message(role=Role.ASSISTANT, parts=(call,)),
             Message(role=Role.TOOL, parts=(ToolResult(tool_call_id=call.id, parts=(Text(result),)),)),
         ]
         yield tuple(messages)
         messages.append(Message(role=Role.ASSISTANT, content=f"Turn {turn}: {PROSE[:300]}"))
+
+
+def _question(turn: int, has_address: bool) -> str:
+    asked = f"Where is order number {1000 + turn}, and why is it late?"
+    return f"{asked} Write to person{turn}@mail{turn}.net." if has_address else asked
 
 
 def read(line: str) -> Iterator[Sequence[Message]]:
@@ -113,10 +125,36 @@ def main() -> None:
             classes[class_] += 1
             times.setdefault(turn, []).append((known_ms, all_ms))
     _print(times, classes, differing)
+    if given.file is None:
+        Console(file=sys.stdout).print(_curve(masking_times(given.turns), "CPU of scoring and masking, "))
+
+
+def masking_times(turns: int) -> Mapping[int, Sequence[tuple[float, float]]]:
+    """Return what each turn costs where a model may see the conversation only masked."""
+    policy = parse_policy(MASKING, name="policy.yaml")
+    known = Assessor(policy, clock=SystemClock(), known_masks=KnownMasks())
+    unknown = Assessor(policy, clock=SystemClock())
+    cache = SummaryCache(has_tenants=False)
+    times = {}
+    for turn, messages in enumerate(made(turns, private=25), 1):
+        request = Request(request_id="r", tenant="t", messages=tuple(messages))
+        times[turn] = [(cpu_ms(known, request, cache)[0], cpu_ms(unknown, request, None)[0])]
+    return times
 
 
 def _print(times: Mapping[int, Sequence[tuple[float, float]]], classes: Counter[str], differing: int) -> None:
-    curve = Table(title="CPU of scoring, milliseconds a turn")
+    table = Table(title=f"Turns by class and reason; {differing} differ with the cache")
+    table.add_column("class")
+    table.add_column("turns", justify="right")
+    for class_, count in classes.most_common():
+        table.add_row(class_, str(count))
+    console = Console(file=sys.stdout)
+    console.print(_curve(times, "CPU of scoring, "))
+    console.print(table)
+
+
+def _curve(times: Mapping[int, Sequence[tuple[float, float]]], what: str) -> Table:
+    curve = Table(title=f"{what}milliseconds a turn")
     for name in ("turn", "conversations", "with cache", "without"):
         curve.add_column(name, justify="right")
     for turn in sorted(times):
@@ -126,14 +164,7 @@ def _print(times: Mapping[int, Sequence[tuple[float, float]]], classes: Counter[
             curve.add_row(
                 str(turn), str(count), f"{sum(known) / count:.2f}", f"{sum(everything) / count:.2f}"
             )
-    table = Table(title=f"Turns by class and reason; {differing} differ with the cache")
-    table.add_column("class")
-    table.add_column("turns", justify="right")
-    for class_, count in classes.most_common():
-        table.add_row(class_, str(count))
-    console = Console(file=sys.stdout)
-    console.print(curve)
-    console.print(table)
+    return curve
 
 
 if __name__ == "__main__":

@@ -25,12 +25,12 @@ from gateway.pipeline.rate_limit import TenantRates
 from gateway.pipeline.run import Pipeline
 from gateway.pipeline.scoring_pool import ScoringPool
 from gateway.pipeline.shadow import Shadow
-from gateway.pipeline.summary_cache import SummaryCache
 from gateway.policy.entities import EntitySource, ModelEntities, PresidioEntities
 from gateway.policy.model import ModelSpec, Policy
 from gateway.privacy.entities.ask import EntityDetector, EntityLookup
 from gateway.privacy.entities.model import ModelDetector
 from gateway.privacy.entities.presidio import PresidioDetector, open_presidio
+from gateway.privacy.summary_cache import SummaryCache
 from gateway.server.admin.threads import in_operator_thread
 from gateway.sessions.sessions import Sessions
 

@@ -25,13 +25,20 @@ class Forecasts:
             each.refresh_forecast()
 
     def finish_s(
-        self, request: Request, limits: RequestLimits | None = None, *, policy: Policy
+        self,
+        request: Request,
+        limits: RequestLimits | None = None,
+        *,
+        policy: Policy,
+        prompt_tokens: int | None = None,
     ) -> Mapping[str, float]:
         """Return the seconds within which each model is expected to answer this; 0.0 where nobody knows.
 
         `limits`: what the request's rule lowers, since a shorter answer is finished earlier.
+        `prompt_tokens`: the estimate, if it is known.
         """
-        prompt_tokens = estimate_prompt_tokens(request)  # What a rule lowers changes no prompt.
+        if prompt_tokens is None:
+            prompt_tokens = estimate_prompt_tokens(request)  # What a rule lowers changes no prompt.
         return {
             name: self._finish_s(name, most_tokens_after(prompt_tokens, spec.lowered(request, limits), spec))
             for name, spec in policy.models.items()

@@ -1,10 +1,10 @@
 """Every string of a request that a model can be sent, for whoever scans, masks or counts them.
 
-A new field of a request that holds a caller's text is added to `map_strings`, and nowhere else. Fields of
-bytes are in `opaque_strings`, or in `unreadable_places`.
+A new field of a request that holds a caller's text is added to `_message`, `_part`, `_config` or `_tool`, and
+nowhere else. Fields of bytes are in `opaque_strings`, or in `unreadable_places`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -157,18 +157,18 @@ def _part_without_bytes(part: _AnyPart) -> _AnyPart:
     return part
 
 
-def with_texts(request: Request, texts: Sequence[str]) -> Request:
-    """Return the request with `texts` in place of `strings_of(request)`; as many, or ValueError."""
-    if len(texts) != len(strings_of(request)):
-        raise ValueError("there are not as many texts as strings")
-    rest = iter(texts)
-    return map_strings(request, lambda _: next(rest))
+def with_texts(request: Request, texts: Mapping[tuple[int, str], str]) -> Request:
+    """Return the request with other texts in some places, each named by index of message and path."""
+    touched = {index for index, _ in texts}
 
+    def change(string: RequestString) -> str:
+        return texts.get((string.message_index, string.path), string.text)
 
-def map_strings(request: Request, change: Change) -> Request:
-    """Return the request with each string changed."""
-    messages = _all(request.messages, (_message(each, i, change) for i, each in enumerate(request.messages)))
-    config = _config(request.config, change)
+    messages = _all(
+        request.messages,
+        (_message(each, i, change) if i in touched else each for i, each in enumerate(request.messages)),
+    )
+    config = _config(request.config, change) if OUTSIDE_MESSAGES in touched else request.config
     if messages is request.messages and config is request.config:
         return request
     return replace(request, messages=messages, config=config)

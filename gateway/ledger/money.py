@@ -6,6 +6,7 @@ bill.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 from gateway.domain.answer import Usage
 from gateway.domain.conversation import Reasoning, ToolCall
@@ -33,6 +34,7 @@ def nanos_of_usd(amount: Decimal) -> int:
     return _whole(amount * NANOS_PER_USD, "US dollars with more than nine decimals")
 
 
+@lru_cache(maxsize=1024)
 def picos_per_token(price_per_million_usd: Decimal) -> int:
     """Return US dollars per million tokens as pico-dollars per token; raises ValueError for a fraction."""
     return _whole(price_per_million_usd * 10**6, "a price per million tokens with more than six decimals")

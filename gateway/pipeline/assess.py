@@ -12,9 +12,9 @@ from gateway.domain.strings import RequestString, strings_of, without_bytes
 from gateway.pipeline.assessor import NO_ENTITIES, Assessment, Assessor
 from gateway.pipeline.loop_share import LoopShare
 from gateway.pipeline.steps import Slices, Steps, finished
-from gateway.pipeline.summary_cache import Seen, SummaryCache
 from gateway.policy.model import Policy
 from gateway.privacy.scanner import Summary
+from gateway.privacy.summary_cache import Seen, SummaryCache
 
 AT_ONCE_BYTES = 1024
 """So much text is scored on the event loop whatever else is: it costs no more than the call itself."""
@@ -109,8 +109,7 @@ class PolicyAssessor:
         if size <= self._on_loop_bytes and elsewhere.share.is_free:
             async with elsewhere.share.turn(request.tenant, deadline):
                 return self._assessor.measure(request, entities, known)
-        # A mask is of the request as it is sent, with all bytes.
-        sent = request if self._has_masks else without_bytes(request)
+        sent = without_bytes(request)
         return await elsewhere.pool.assess(self._policy, sent, entities, deadline, known)
 
     def _read_bytes(self, request: Request, seen: Seen) -> int:

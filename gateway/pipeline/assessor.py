@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gateway.clock import Clock
 from gateway.complexity.complexity import complexity_of, features_of
 from gateway.domain.capability import needs_of
-from gateway.domain.decision import Masked, RequestTexts, RoutingInput
+from gateway.domain.decision import RequestTexts, RoutingInput
 from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.signals import signals_of
@@ -14,7 +14,8 @@ from gateway.domain.strings import estimate_prompt_tokens
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
-from gateway.privacy.masking.masker import Masker
+from gateway.privacy.masking.known_masks import KnownMasks
+from gateway.privacy.masking.masker import Mask, Masker
 from gateway.privacy.scanner import Summary
 from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 
@@ -27,7 +28,8 @@ class Assessment(NamedTuple):
     features: tuple[float, ...]
     """What the complexity scorer counted."""
     privacy: PrivacyAssessment
-    masked: Mapping[str, Masked]
+    masks: Mapping[str, Mask]
+    """By model that needs one."""
     summaries: Sequence[Summary | None] = ()
     """What was found in each string, where `known` was given."""
 
@@ -37,7 +39,7 @@ def unassessed(reason: str) -> Assessment:
     return Assessment(
         features=features_of(()),
         privacy=PrivacyAssessment(score=1.0, privacy_class=PrivacyClass.RESTRICTED, reason=reason),
-        masked={},
+        masks={},
     )
 
 
@@ -51,10 +53,13 @@ class Assessor:
         clock: Clock,
         detectors: Sequence[Detector] = DEFAULT_DETECTORS,
         value_key: bytes = b"",
+        known_masks: KnownMasks | None = None,
     ) -> None:
         self._policy = policy
         self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors, value_key=value_key)
-        self._masker = Masker(policy, clock=clock, detectors=detectors, value_key=value_key)
+        self._masker = Masker(
+            policy, clock=clock, detectors=detectors, value_key=value_key, known=known_masks
+        )
 
     def assess(self, request: Request, entities: Entities = NO_ENTITIES) -> RoutingInput:
         """Score and mask a request, for routing; raises nothing."""
@@ -77,13 +82,14 @@ class Assessor:
         return Assessment(
             features=features_of(request.messages),
             privacy=privacy,
-            masked=self._masker.masked(request, privacy, entities, scan if is_cached else None),
+            masks=self._masker.masks(request, privacy, entities, strings, scan if is_cached else None),
             summaries=scan.summaries if is_cached else (),
         )
 
     def routing_input(self, request: Request, measured: Assessment) -> RoutingInput:
         """Return all that there is to know of a request, wherever its texts were measured."""
         privacy, signals = measured.privacy, signals_of(request)
+        masked = {name: mask.applied_to(request) for name, mask in measured.masks.items()}
         return RoutingInput(
             complexity=complexity_of(measured.features, self._policy.scorer, signals),
             privacy=privacy.score,
@@ -97,9 +103,9 @@ class Assessor:
             needs=needs_of(request),
             signals=signals,
             model=request.model,
-            masked_classes={name: mask.privacy_class for name, mask in measured.masked.items()},
+            masked_classes={name: mask.privacy_class for name, mask in masked.items()},
             evidence=privacy.evidence,
             hint=request.hints.privacy_class,
             features=measured.features,
-            texts=RequestTexts(request=request, masked=measured.masked, findings=privacy.findings),
+            texts=RequestTexts(request=request, masked=masked, findings=privacy.findings),
         )

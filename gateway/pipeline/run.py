@@ -234,9 +234,11 @@ class Pipeline:
         self, request: Request, entities: Entities, deadline: Deadline, session: SessionState = NEW_SESSION
     ) -> Decision:
         routing_input = await self._assessor.assess(request, deadline, entities)
-        state = replace(await self._state(request, deadline), session=session)
+        state = await self._state(request, deadline, session)
         limits = self._decider.limits(routing_input, state)
-        finish_s = self._dispatcher.forecasts.finish_s(request, limits, policy=self.policy)
+        finish_s = self._dispatcher.forecasts.finish_s(
+            request, limits, policy=self.policy, prompt_tokens=routing_input.prompt_tokens
+        )
         return self._decider.decide(routing_input, replace(state, finish_s=finish_s))
 
     @property
@@ -244,7 +246,7 @@ class Pipeline:
         """What local models turned out not to have, as far as this process knows."""
         return self._dispatcher.forecasts.lacking()
 
-    async def _state(self, request: Request, deadline: Deadline) -> RoutingState:
+    async def _state(self, request: Request, deadline: Deadline, session: SessionState) -> RoutingState:
         """Return the state without forecasts of the request: a rule may make the answer shorter."""
         self._dispatcher.forecasts.refresh()
         unix_s = self._clock.unix_s()
@@ -257,6 +259,7 @@ class Pipeline:
             lacking=self.lacking,
             budget=budget,
             budget_plan=budget_plan,
+            session=session,
         )
 
     async def _shadow(

@@ -21,6 +21,7 @@ from gateway.domain.privacy import Entities
 from gateway.domain.request import Request
 from gateway.pipeline.assessor import Assessment, Assessor, unassessed
 from gateway.policy.model import Policy
+from gateway.privacy.masking.known_masks import KnownMasks
 from gateway.privacy.scanner import Summary
 
 LENGTH = struct.Struct(">I")
@@ -72,6 +73,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._assessors: OrderedDict[str, Assessor] = OrderedDict()
+        self._known_masks = KnownMasks()
         self._is_busy = False
         signal.signal(signal.SIGUSR1, self._abandon)
         signal.signal(signal.SIGPROF, self._over_time)
@@ -98,7 +100,9 @@ class _Worker:
         if assessor is None:
             if job.policy is None:
                 return PolicyUnknown()
-            assessor = self._assessors[job.policy_hash] = assessor_of(job.policy, value_key=job.value_key)
+            assessor = self._assessors[job.policy_hash] = assessor_of(
+                job.policy, value_key=job.value_key, known_masks=self._known_masks
+            )
             if len(self._assessors) > CACHED_POLICIES:
                 self._assessors.popitem(last=False)
         self._assessors.move_to_end(job.policy_hash)
@@ -115,9 +119,9 @@ class _Worker:
             raise _OverTime
 
 
-def assessor_of(policy: Policy, *, value_key: bytes = b"") -> Assessor:
+def assessor_of(policy: Policy, *, value_key: bytes = b"", known_masks: KnownMasks | None = None) -> Assessor:
     """Return the scorers of a policy; their time limits count processor time, since the host may be busy."""
-    return Assessor(policy, clock=CpuClock(), value_key=value_key)
+    return Assessor(policy, clock=CpuClock(), value_key=value_key, known_masks=known_masks)
 
 
 def write_frame(stream: BinaryIO, value: object) -> None:

@@ -6,7 +6,7 @@ A mask lets a request leave that otherwise stays, so in doubt a request is not m
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from secrets import SystemRandom
 from typing import NamedTuple
@@ -20,17 +20,44 @@ from gateway.policy.model import Policy, privacy_class
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.classify import CONFIDENT, MANY
 from gateway.privacy.detector import Detector
+from gateway.privacy.masking.known_masks import Known, KnownMasks
 from gateway.privacy.masking.placeholders import MaskSpan, Shift, mask, new_tag
-from gateway.privacy.masking.places import Places, without_altered_thoughts
+from gateway.privacy.masking.places import Places, is_beside, is_inside, outside, without_altered_thoughts
 from gateway.privacy.masking.restore import restore
-from gateway.privacy.masking.spelling import Value, is_spelled_in
+from gateway.privacy.masking.spelling import Value
 from gateway.privacy.normalize import normalise
-from gateway.privacy.scanner import Scan, Summary
+from gateway.privacy.scanner import Scan
 from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
 
 MAX_VALUES = 200
 """The most values that are masked in a request, because each is searched in the whole rest."""
 _NO_ENTITIES = Entities()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """What a mask makes of a request: all that differs, so that processes need not exchange the rest."""
+
+    texts: Mapping[tuple[int, str], str] = field(repr=False)
+    """By index of message and path, the masked text."""
+    privacy_class: PrivacyClass
+    values: Mapping[str, str] = field(repr=False)
+    counts: Mapping[str, int]
+
+    def applied_to(self, request: Request) -> Masked:
+        """Return the request that it was made for as a model may see it."""
+        sent = without_altered_thoughts(with_texts(request, self.texts), request)
+        if sent is None:
+            raise ValueError("no mask is made of a request of which a message would be empty")
+        return Masked(request=sent, privacy_class=self.privacy_class, values=self.values, counts=self.counts)
+
+
+class _Look(NamedTuple):
+    """What was found in the strings of a request."""
+
+    strings: Sequence[RequestString]
+    scan: Scan
+    findings: Sequence[Finding]
 
 
 class Masker:
@@ -44,7 +71,11 @@ class Masker:
         detectors: Sequence[Detector] = DEFAULT_DETECTORS,
         rng: Random | None = None,
         value_key: bytes = b"",
+        known: KnownMasks | None = None,
     ) -> None:
+        """`known`: what is known of masked texts of requests before."""
+        self._policy_hash = policy.hash
+        self._known = known or KnownMasks(max_bytes=0)
         self._rng = rng or SystemRandom()
         self._types = {name: types for name, spec in policy.models.items() if (types := spec.masked_types)}
         self._clearances = {name: privacy_class(policy.models[name].clearance) for name in self._types}
@@ -53,13 +84,21 @@ class Masker:
         self._scorer = PrivacyScorer(everything, clock=clock, detectors=detectors, value_key=value_key)
 
     def masked(
+        self, request: Request, privacy: PrivacyAssessment, entities: Entities = _NO_ENTITIES
+    ) -> Mapping[str, Masked]:
+        """Return the masked request for each model that needs one and may get it."""
+        masks = self.masks(request, privacy, entities, scanned_strings(request))
+        return {name: mask.applied_to(request) for name, mask in masks.items()}
+
+    def masks(
         self,
         request: Request,
         privacy: PrivacyAssessment,
-        entities: Entities = _NO_ENTITIES,
+        entities: Entities,
+        strings: Sequence[RequestString],
         scan: Scan | None = None,
-    ) -> Mapping[str, Masked]:
-        """Return the masked request for each model that needs one and may get it.
+    ) -> Mapping[str, Mask]:
+        """Return the mask for each model that needs one and may get it; `strings` are those of the request.
 
         `scan` is that of `privacy`, where its summaries hold for strings that no mask changes.
         """
@@ -72,7 +111,6 @@ class Masker:
         }
         if not wanted:
             return {}
-        strings = scanned_strings(request)
         scan = scan or self._scorer.scan(strings, is_cached=True)
         whole = self._scorer.assessment(request, strings, scan, entities)
         if whole.privacy_class < privacy.privacy_class:
@@ -83,10 +121,8 @@ class Masker:
         }
         return {name: mask for name, types in wanted.items() if (mask := masks[types]) is not None}
 
-    def _mask(
-        self, request: Request, look: "_Look", types: frozenset[str], entities: Entities
-    ) -> Masked | None:
-        places = Places(request)
+    def _mask(self, request: Request, look: _Look, types: frozenset[str], entities: Entities) -> Mask | None:
+        places = Places(look.strings)
         to_mask, others = _split_findings(look.findings, types)
         if not _can_mask(places, to_mask, others):
             return None
@@ -95,41 +131,48 @@ class Masker:
             return None
         spans = [MaskSpan(index=places.index(f), start=f.start, end=f.end, type=f.type) for f in to_mask]
         texts, values, shifts = mask([each.text for each in places.strings], spans, tag=tag)
-        left = with_texts(request, texts)
-        rest = tuple(_moved(each, places, shifts) for each in _outside(entities.findings, to_mask))
-        strings = scanned_strings(left)
-        scan = self._scorer.scan(strings, look.known_of(strings), is_cached=True)
-        verdict = self._scorer.assessment(left, strings, scan, Entities(findings=rest))
-        sent = without_altered_thoughts(left, request)
+        rest = tuple(_moved(each, places, shifts) for each in outside(entities.findings, to_mask))
+        strings = [
+            old if text == old.text else old._replace(text=text)
+            for old, text in zip(look.strings, texts, strict=True)
+        ]
+        scan = self._scan_left(request, look, strings, tag)
+        verdict = self._scorer.assessment(request, strings, scan, Entities(findings=rest))
+        changed = {
+            (new.message_index, new.path): new.text
+            for new, old in zip(strings, look.strings, strict=True)
+            if new is not old
+        }
         if (
-            sent is None
+            without_altered_thoughts(with_texts(request, changed), request) is None
             or _finds_more(verdict.findings, types)
-            or not _is_still_found(_outside(others, to_mask), verdict.findings)
-            or _remains_in(values, (each.text for each in strings))
+            or not _is_still_found(outside(others, to_mask), verdict.findings)
+            or _remains_in(values, strings, self._known.scope(request.tenant, self._policy_hash))
             or not _is_restorable(values, request)
         ):
             return None
-        return Masked(
-            request=sent,
+        return Mask(
+            texts=changed,
             privacy_class=_with_many(verdict.privacy_class, places, to_mask),
             values=values,
             counts=_counts(to_mask),
         )
 
-
-class _Look(NamedTuple):
-    """What was found in the strings of a request."""
-
-    strings: Sequence[RequestString]
-    scan: Scan
-    findings: Sequence[Finding]
-
-    def known_of(self, strings: Sequence[RequestString]) -> Sequence[Summary | None]:
-        """Return what is known of the strings of the masked request: of each that no mask changed."""
-        return [
-            summary if new == old else None
-            for new, old, summary in zip(strings, self.strings, self.scan.summaries, strict=True)
+    def _scan_left(self, request: Request, look: _Look, strings: Sequence[RequestString], tag: str) -> Scan:
+        """Scan what a mask left over, without strings of which it is known what is in them."""
+        # Tags are drawn anew for each request, and are in no other text.
+        without_tag = [
+            new if new is old else new._replace(text=new.text.replace(f"_{tag}>", "_>"))
+            for new, old in zip(strings, look.strings, strict=True)
         ]
+        seen = self._known.summaries.look_up(request, self._policy_hash, without_tag)
+        known = [
+            was if new is old else seen.known[at]
+            for at, (new, old, was) in enumerate(zip(strings, look.strings, look.scan.summaries, strict=True))
+        ]
+        scan = self._scorer.scan(strings, known, is_cached=True)
+        self._known.summaries.keep(seen, scan.summaries)
+        return scan
 
 
 def _split_findings(
@@ -139,9 +182,7 @@ def _split_findings(
     to_mask = [finding for finding in findings if finding.type in types]
     confident = [finding for finding in to_mask if finding.confidence >= CONFIDENT]
     doubtful = [
-        finding
-        for finding in to_mask
-        if finding.confidence < CONFIDENT and not _is_inside(finding, confident)
+        finding for finding in to_mask if finding.confidence < CONFIDENT and not is_inside(finding, confident)
     ]
     return [*confident, *doubtful], [finding for finding in findings if finding.type not in types]
 
@@ -156,7 +197,7 @@ def _can_mask(places: Places, to_mask: Sequence[Finding], others: Sequence[Findi
         return False
     if any(finding.confidence < CONFIDENT for finding in to_mask):
         return False
-    if any(other.confidence >= CONFIDENT for other in others if _is_inside(other, to_mask)):
+    if any(other.confidence >= CONFIDENT for other in others if is_inside(other, to_mask)):
         return False
     return all(normalise(text).text == text for text in map(places.text_of, to_mask))
 
@@ -165,7 +206,7 @@ def _overlaps(findings: Sequence[Finding]) -> bool:
     """Return whether two findings overlap, and neither contains the other."""
     open_: list[Finding] = []
     for finding in sorted(findings, key=lambda f: (f.message_index, f.path, f.start, -f.end)):
-        while open_ and (not _is_beside(open_[-1], finding) or open_[-1].end <= finding.start):
+        while open_ and (not is_beside(open_[-1], finding) or open_[-1].end <= finding.start):
             open_.pop()
         if open_ and open_[-1].end < finding.end:
             return True
@@ -173,27 +214,11 @@ def _overlaps(findings: Sequence[Finding]) -> bool:
     return False
 
 
-def _is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
-    return any(
-        _is_beside(span, finding) and span.start <= finding.start and finding.end <= span.end
-        for span in spans
-    )
-
-
-def _is_beside(one: Finding, other: Finding) -> bool:
-    """Return whether two findings are in the same string."""
-    return (one.message_index, one.path) == (other.message_index, other.path)
-
-
 def _moved(finding: Finding, places: Places, shifts: Sequence[Shift]) -> Finding:
     """Return a finding with its offsets in the masked text."""
     index = places.index(finding)
     by = sum(shift.by for shift in shifts if shift.text_index == index and shift.end <= finding.start)
     return replace(finding, start=finding.start + by, end=finding.end + by)
-
-
-def _outside(others: Sequence[Finding], to_mask: Sequence[Finding]) -> list[Finding]:
-    return [other for other in others if not _is_inside(other, to_mask)]
 
 
 def _finds_more(findings: Iterable[Finding], types: frozenset[str]) -> bool:
@@ -219,12 +244,13 @@ def _is_still_found(before: Iterable[Finding], after: Iterable[Finding]) -> bool
     )
 
 
-def _remains_in(values: Mapping[str, str], texts: Iterable[str]) -> bool:
+def _remains_in(values: Mapping[str, str], strings: Iterable[RequestString], known: Known) -> bool:
     """Return whether a value, or an identifying part of one, remains in the masked texts in any spelling."""
-    rest = "\n".join(texts)
+    # New messages come last, so that all before them is as it was in the turn before.
+    rest = "\n".join(each.text for each in sorted(strings, key=lambda each: each.message_index))
     words = "|".join(values)
     rest = re.sub(f"<(?:{words})>", "\n", rest, flags=re.IGNORECASE)
-    return is_spelled_in(rest, [Value(_kind(word), value) for word, value in values.items()])
+    return known.is_spelled_in(rest, [Value(_kind(word), value) for word, value in values.items()])
 
 
 def _kind(word: str) -> str:

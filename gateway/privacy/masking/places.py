@@ -4,13 +4,14 @@ Names, ids, URLs, names of files and keys of JSON stay what they are: something 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from gateway.domain.conversation import Message, Part, Reasoning
 from gateway.domain.privacy import Finding
 from gateway.domain.request import Request
-from gateway.domain.strings import RequestString, strings_of
+from gateway.domain.strings import RequestString
 
 _JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?', re.DOTALL)
 _TEXTS = ("content", ".text", ".input")
@@ -20,8 +21,8 @@ _TEXTS = ("content", ".text", ".input")
 class Places:
     """The strings of a request, by their place."""
 
-    def __init__(self, request: Request) -> None:
-        self.strings = strings_of(request)
+    def __init__(self, strings: Sequence[RequestString]) -> None:
+        self.strings = strings
 
     @cached_property
     def _indexes(self) -> dict[tuple[int, str], int]:
@@ -68,6 +69,8 @@ def without_altered_thoughts(masked: Request, original: Request) -> Request | No
 
 
 def _without_altered(masked: Message, original: Message) -> Message:
+    if masked is original:
+        return masked
     parts = tuple(
         part for part, was in zip(masked.parts, original.parts, strict=True) if not _is_altered(part, was)
     )
@@ -76,3 +79,20 @@ def _without_altered(masked: Message, original: Message) -> Message:
 
 def _is_altered(part: Part, was: Part) -> bool:
     return isinstance(part, Reasoning) and bool(part.opaque) and part != was
+
+
+def is_inside(finding: Finding, spans: Sequence[Finding]) -> bool:
+    """Return whether a finding is within one of others."""
+    return any(
+        is_beside(span, finding) and span.start <= finding.start and finding.end <= span.end for span in spans
+    )
+
+
+def is_beside(one: Finding, other: Finding) -> bool:
+    """Return whether two findings are in the same string."""
+    return (one.message_index, one.path) == (other.message_index, other.path)
+
+
+def outside(others: Sequence[Finding], to_mask: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that are within none of those to mask."""
+    return [other for other in others if not is_inside(other, to_mask)]

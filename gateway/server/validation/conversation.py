@@ -70,7 +70,7 @@ def message_steps(messages: tuple[Message, ...]) -> Steps[tuple[Message, ...]]:
     for i, message in enumerate(messages):
         yield PART_CHARS
         checked.append((yield from _message(f"messages[{i}]", message, calls, answered)))
-    return tuple(checked)
+    return messages if all(map(_is, checked, messages)) else tuple(checked)
 
 
 def is_blank(text: str) -> bool:
@@ -199,5 +199,5 @@ def _check_result(at: str, result: ToolResult, calls: set[str], answered: set[st
             raise InvalidRequest(f"{at}.parts[{i}].{_WORDS[type(part)]}", "must be text or image")
 
 
-def _is(new: Part, old: Part) -> bool:
+def _is(new: object, old: object) -> bool:
     return new is old

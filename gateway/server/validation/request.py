@@ -30,6 +30,8 @@ def checking_steps(request: Request) -> Steps[Request]:
         return replace(request, messages=(yield from input_steps(request.messages)))
     messages = yield from message_steps(request.messages)
     config = yield from config_steps(request.config)
+    if messages is request.messages and config is request.config:
+        return request
     return replace(request, messages=messages, config=config)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import fields, is_dataclass, replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +19,6 @@ from gateway.domain.conversation import (
 )
 from gateway.domain.request import GenerationConfig, Request
 from gateway.domain.strings import (
-    map_strings,
     strings_of,
     unreadable_places,
     unreadable_tokens,
@@ -108,17 +106,19 @@ def test_each_string_has_a_place_of_its_own(request: Request) -> None:
 @given(REQUESTS)
 def test_the_same_texts_make_the_same_request(request: Request) -> None:
     """A request is what its strings are put back into; nothing is built anew for nothing."""
-    assert with_texts(request, [string.text for string in strings_of(request)]) is request
-    assert map_strings(request, lambda string: string.text) is request
+    texts = {(string.message_index, string.path): string.text for string in strings_of(request)}
+    assert with_texts(request, texts) is request
+    assert with_texts(request, {}) is request
 
 
 @given(REQUESTS)
 def test_each_text_goes_to_its_place(request: Request) -> None:
     """After a replacement each place holds its own new text."""
     strings = strings_of(request)
-    wanted = [f"{string.message_index} {string.path}" for string in strings]
+    places = [(string.message_index, string.path) for string in strings]
+    wanted = {place: f"{place[0]} {place[1]}" for place in places}
     changed = strings_of(with_texts(request, wanted))
-    assert [string.text for string in changed] == wanted
+    assert [string.text for string in changed] == list(wanted.values())
     assert [(s.message_index, s.path) for s in changed] == [(s.message_index, s.path) for s in strings]
 
 
@@ -142,12 +142,21 @@ def test_a_message_alone_has_the_same_strings(request: Request) -> None:
         ]
 
 
-@pytest.mark.parametrize("texts", [[], ["a", "b"]])
-def test_another_number_of_texts_is_refused(texts: list[str]) -> None:
-    """One text for each string, neither fewer nor more."""
-    request = Request(request_id="r", tenant="t", messages=(Message(role=Role.USER, content="x"),))
-    with pytest.raises(ValueError, match="not as many texts"):
-        with_texts(request, texts)
+@given(REQUESTS, st.data())
+def test_only_the_named_place_changes(request: Request, data: st.DataObject) -> None:
+    """What is not named stays, and so does each message without a named place."""
+    strings = strings_of(request)
+    if not strings:
+        return
+    named = data.draw(st.sampled_from(strings))
+    changed = with_texts(request, {(named.message_index, named.path): "another text"})
+    assert strings_of(changed) == [
+        each._replace(text="another text") if each == named else each for each in strings
+    ]
+    assert all(
+        new is old or at == named.message_index
+        for at, (new, old) in enumerate(zip(changed.messages, request.messages, strict=True))
+    )
 
 
 def test_images_and_files_count() -> None:

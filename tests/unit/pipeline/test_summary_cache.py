@@ -12,9 +12,9 @@ from gateway.domain.conversation import Message, Role, Text, ToolCall, ToolResul
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
 from gateway.pipeline.assessor import Assessment, Assessor
-from gateway.pipeline.summary_cache import SummaryCache
 from gateway.policy.loading.load import parse_policy
 from gateway.privacy.detector import Match
+from gateway.privacy.summary_cache import SummaryCache
 from tests.support.detector_texts import TEXTS
 from tests.support.draws import examples
 from tests.support.fakes import FakeClock
@@ -246,10 +246,10 @@ def test_masks_are_those_of_a_scan_of_everything() -> None:
     cache = SummaryCache()
     for end in range(2, len(mails) + 1):
         request = conversation(*mails[:end])
-        masks = ask(cache, request, cached).masked, fresh.measure(request).masked
+        masks = ask(cache, request, cached).masks, fresh.measure(request).masks
         assert [(name, mask.privacy_class, mask.counts) for name, mask in masks[0].items()] == [
             (name, mask.privacy_class, mask.counts) for name, mask in masks[1].items()
         ]
         assert masks[0]
-    masked = ask(cache, conversation(*mails, SSN), cached).masked
+    masked = ask(cache, conversation(*mails, SSN), cached).masks
     assert {mask.privacy_class for mask in masked.values()} == {PrivacyClass.RESTRICTED}
