@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from compileall import compile_dir
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,9 +37,10 @@ from benchmarks.peer_servers import (
     provider,
 )
 from benchmarks.peer_tables import Measured, print_tables
-from benchmarks.process_usage import cpu_s, proportional_mb, resident_mb
+from benchmarks.process_usage import cpu_s, family, proportional_mb, resident_mb
 from tests.support.npm_packages import Unavailable
 from tests.support.peer_packages import installed_litellm, installed_portkey
+from tests.support.repository import ROOT
 
 CONNECTIONS = (1, 8, 64, 512)
 QUICK_CONNECTIONS = (8, 64)
@@ -142,7 +144,9 @@ def _starts(folder: Path, urls: Mapping[str, str], plan: Plan, measured: Measure
             own = folder / f"start-{number}-{len(more)}"
             own.mkdir()
             with ours(own, urls, more=more) as (_, over_http):
+                pid = over_http.server.pid
                 measured.start_s.setdefault(name, []).append(over_http.server.start_s)
+                measured.start_cpu_s.setdefault(name, []).append(family(pid)[pid])
                 if number == 0 and not more:
                     asyncio.run(_streams(over_http, measured))
 
@@ -161,6 +165,7 @@ def installed(measured: Measured) -> dict[str, Path]:
 def measure(plan: Plan) -> Measured:
     """Measure everything."""
     measured = Measured()
+    compile_dir(ROOT / "gateway", quiet=2)  # As the installation of a wheel does.
     programs = installed(measured) if plan.has_peers else {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -71,11 +71,23 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Name -> module and attribute of the command, and the first sentence of its help (checked by a test)."""
 
 
+def _load_structlog_alone() -> None:
+    """Import structlog without rich, which it would load to print tracebacks: none are printed."""
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]  # What Python takes for "not installed".
+    try:
+        import_module("structlog")
+    finally:
+        del sys.modules["rich"]
+
+
 def load_command(name: str) -> Any:
     """Import a command and return it for typer."""
     module, _, attribute = COMMANDS[name][0].partition(":")
     # Modules stay until the end, so the collector finds nothing in them; to look takes a tenth of the start.
     gc.disable()
+    _load_structlog_alone()
     try:
         found = getattr(import_module(module), attribute)
     finally:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 
 from gateway.clock import Clock, Deadline
-from gateway.complexity.complexity import complexity_of, features_of
 from gateway.dispatch.attempt_log import AttemptLog
 from gateway.dispatch.dispatcher import Dispatcher, before_reply
 from gateway.dispatch.layer import seconds_left
@@ -59,7 +58,6 @@ class Pipeline:
         self._budgets = budgets
         self._clock = clock
         self._answers = self._extras.around_dispatch(self._dispatch)
-        complexity_of(features_of(()), policy.scorer)  # Reads the word table now, not in the first request.
 
     async def run(self, incoming: IncomingRequest, context: CallContext) -> Answer:
         """Return the whole answer, or the canned reply; raises GatewayError."""

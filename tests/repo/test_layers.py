@@ -152,17 +152,29 @@ def test_rooms_apart_know_the_values_only(room: str) -> None:
     assert not strange
 
 
+def printed_by(code: str) -> str:
+    """Return what a new interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
 def loaded_by(module: str) -> frozenset[str]:
     """Return the modules that a new interpreter has once it has imported one."""
-    code = f"import sys, {module}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return frozenset(done.stdout.split())
+    return frozenset(printed_by(f"import sys, {module}; print(*sys.modules)").split())
 
 
 BUDGETS = {
     "gateway.routing": ("numpy", "phonenumbers", "re2", "ruamel", "openai", "grpc", "cel_expr_python"),
     "gateway.client": ("numpy", "openai", "llama_cpp", "pydantic", "re2", "ruamel"),
     "gateway.engine.server": ("ruamel", "cel_expr_python", "re2", "phonenumbers", "openai"),
+    "gateway.cli.serve": (
+        "httpx2",
+        "jsonschema_rs",
+        "cel_expr_python",
+        "openai",
+        "llama_cpp",
+        "genai_prices",
+        "opentelemetry",
+    ),
     "gateway.policy.loading.load": ("genai_prices", "openai", "grpc", "llama_cpp"),
     "gateway.server.calls": ("grpc", "aiohttp"),
     "gateway.server.access": ("grpc", "aiohttp"),
@@ -184,6 +196,20 @@ def test_what_importing_a_room_loads(module: str) -> None:
     """Measured in a new process, so that nothing that a test has imported is counted."""
     heavy = sorted({name.partition(".")[0] for name in loaded_by(module)} & set(BUDGETS[module]))
     assert not heavy
+
+
+def test_a_start_loads_nothing_for_pages_of_help() -> None:
+    """structlog would load rich, to print tracebacks."""
+    code = "import sys; from gateway.cli.app import load_command; load_command('serve'); print(*sys.modules)"
+    loaded = printed_by(code).split()
+    assert "structlog" in loaded
+    assert not {"rich", "pygments"} & set(loaded)
+
+
+def test_a_start_compiles_no_patterns() -> None:
+    """Detectors have hundreds, which are compiled for the first text that needs them."""
+    code = "import re2; re2.compile = re2.Set.SearchSet = None; import gateway.app.serve; print('done')"
+    assert printed_by(code) == "done\n"
 
 
 def test_routing_loads_values_and_policies_only() -> None:

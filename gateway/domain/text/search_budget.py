@@ -10,6 +10,9 @@ from gateway.clock import Clock, Deadline
 CANDIDATES_A_LOOK = 128
 """Candidates between two checks of the clock: a detector takes up to 10 microseconds for each."""
 
+FIRST_USE = 2.0
+"""What is loaded takes once more to come into use: patterns build their states as they search."""
+
 
 class SearchOverTime(Exception):
     """The searches of a block exceeded their time limit."""
@@ -38,7 +41,7 @@ class SearchBudget:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Give the searches the time that the block takes, too; a block within another counts once."""
+        """Give the searches FIRST_USE times what the block takes; a block within another counts once."""
         if self._is_loading:
             yield
             return
@@ -47,7 +50,7 @@ class SearchBudget:
             yield
         finally:
             self._is_loading = False
-            self._at_s += self._clock.monotonic_s() - began_s
+            self._at_s += FIRST_USE * (self._clock.monotonic_s() - began_s)
 
 
 class _Running(threading.local):

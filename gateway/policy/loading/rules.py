@@ -1,19 +1,23 @@
-"""Conditions of rules: CEL, type-checked when a policy is loaded. No other module uses the CEL library."""
+"""Conditions of rules: CEL, type-checked when a policy is loaded. No other module uses the CEL library.
+
+The library is loaded for the first condition: it takes 6 MB, and a policy need not have one.
+"""
 
 import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final, get_args
-
-from cel_expr_python import cel
+from typing import TYPE_CHECKING, Final, get_args
 
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.signals import ConversationSignals
 from gateway.policy.loading.messages import did_you_mean
 from gateway.policy.model import Condition, Facts, FindingType
 from gateway.privacy.detectors.defaults import UNREADABLE
+
+if TYPE_CHECKING:
+    from cel_expr_python import cel
 
 _KIND_OF: Final[Mapping[type, str]] = {int: "int", bool: "bool", str: "string"}
 VARIABLES: Final[Mapping[str, str]] = {
@@ -33,14 +37,6 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """The variables of a condition with their CEL types; the privacy classes are constants of type int."""
 
-_TYPES: Final[Mapping[str, cel.Type]] = {
-    "double": cel.Type.DOUBLE,
-    "int": cel.Type.INT,
-    "bool": cel.Type.BOOL,
-    "string": cel.Type.STRING,
-    "list(string)": cel.Type.List(cel.Type.STRING),
-    "map(string, string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
-}
 _ERROR = re.compile(r"^(?:[A-Z_]+: )?ERROR: <input>:(\d+):(\d+): (.*?)(?: \[[A-Z_]+\])?$", re.MULTILINE)
 _STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
@@ -89,8 +85,8 @@ class Conditions:
             expression = _environment().compile(when)
         except RuntimeError as error:
             raise ConditionRefused(tuple(_mistakes(str(error), when))) from None
-        if expression.return_type() != cel.Type.BOOL:
-            kind = expression.return_type().name().lower()
+        if (type_ := expression.return_type()) != _type_of("bool"):
+            kind = type_.name().lower()
             raise ConditionRefused((Mistake(1, 1, f"must be of type bool, but is {kind}"),))
         if unknown := tuple(_unknown_findings(when, self._findings)):
             raise ConditionRefused(unknown)
@@ -99,7 +95,7 @@ class Conditions:
         self._last = None
         return _Condition(expression, self)
 
-    def activation(self, facts: Facts) -> cel.Activation:
+    def activation(self, facts: Facts) -> "cel.Activation":
         """Convert facts for CEL; returns the same object for the same facts."""
         last = self._last
         if last is not None and last[0] is facts:
@@ -117,11 +113,12 @@ def checked_syntax(when: str) -> bytes:
 class _Condition:
     """A compiled condition; it holds only if its value is the bool true."""
 
-    __slots__ = ("_conditions", "_expression")
+    __slots__ = ("_bool", "_conditions", "_expression")
 
-    def __init__(self, expression: cel.Expression, conditions: Conditions) -> None:
+    def __init__(self, expression: "cel.Expression", conditions: Conditions) -> None:
         self._expression = expression
         self._conditions = conditions
+        self._bool = _type_of("bool")
 
     def holds(self, facts: Facts) -> bool:
         try:
@@ -129,7 +126,7 @@ class _Condition:
         except RuntimeError:
             # The library's message may hold a value of the request.
             raise ValueError("a value that CEL cannot take") from None
-        if value.type() == cel.Type.BOOL:
+        if value.type() == self._bool:
             return value.value() is True
         # A value of type ERROR is truthy in Python, and its text may hold a value of the request.
         kind = str(value.value()).partition(":")[0]
@@ -137,13 +134,31 @@ class _Condition:
 
 
 @functools.cache
-def _environment() -> cel.Env:
+def _type_of(kind: str) -> "cel.Type":
+    """Return the type of CEL that has this name in `VARIABLES`."""
+    from cel_expr_python import cel
+
+    string = cel.Type.STRING
+    return {
+        "double": cel.Type.DOUBLE,
+        "int": cel.Type.INT,
+        "bool": cel.Type.BOOL,
+        "string": string,
+        "list(string)": cel.Type.List(string),
+        "map(string, string)": cel.Type.Map(string, string),
+    }[kind]
+
+
+@functools.cache
+def _environment() -> "cel.Env":
+    from cel_expr_python import cel
+
     constants = "".join(
         f"- {{name: {each.name}, type_name: int, value: {each.value}}}\n" for each in PrivacyClass
     )
     return cel.NewEnv(
         config=cel.NewEnvConfigFromYaml(f"variables:\n{constants}"),
-        variables={name: _TYPES[kind] for name, kind in VARIABLES.items()},
+        variables={name: _type_of(kind) for name, kind in VARIABLES.items()},
     )
 
 

@@ -116,10 +116,12 @@ def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool)
 def _lengths_by_head() -> dict[int, frozenset[int]]:
     """Return the valid lengths by the first four digits."""
     lengths: dict[int, frozenset[int]] = {}
+    shared: dict[frozenset[int], frozenset[int]] = {}
     for first, last, allowed in _BRANDS:
         rest = 10 ** (4 - len(str(first)))
         for head in range(first * rest, (last + 1) * rest):
-            lengths[head] = lengths.get(head, frozenset()) | allowed
+            found = lengths.get(head, frozenset()) | allowed
+            lengths[head] = shared.setdefault(found, found)
     return lengths
 
 
