@@ -1,10 +1,12 @@
 """Who is measured by `benchmarks/engine.py`: our engine, llama-server, a bare loop, `Llama` with a lock.
 
-Each gets the same rendered prompts and gives, for each, when its tokens came. Clients of the two servers
-live in this process; the two without a socket live in a child (`engine_worker.py`).
+Each gets the same rendered prompts and gives, for each, when its tokens came. No prompt finds anything of
+another one in a cache: llama-server's is off, and ours is asked by another tenant each time. Clients of the
+two servers live in this process; the two without a socket live in a child (`engine_worker.py`).
 """
 
 import asyncio
+import itertools
 import json
 import socket
 import sys
@@ -17,8 +19,11 @@ from typing import Protocol
 
 import aiohttp
 import grpc.aio
+from gguf import GGUFReader
 
 from gateway.clock import SystemClock
+from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate
+from gateway.engine.template.turns import Turn
 from gateway.engine.v1 import engine_pb2, engine_pb2_grpc
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.policy.model import LlamaCppModel
@@ -61,6 +66,16 @@ class Settings:
         return prompt.join(self.around)
 
 
+def around(model: Path) -> tuple[str, str]:
+    """Return what the chat template of a model file puts before and behind a prompt."""
+    field = GGUFReader(model).get_field("tokenizer.chat_template")
+    source = PLAIN_TEMPLATE if field is None else str(field.contents())
+    before, _, behind = (
+        ChatTemplate(source, bos="", eos="").render([Turn("user", "PROMPT")]).partition("PROMPT")
+    )
+    return before, behind
+
+
 class Contestant(Protocol):
     """One way to serve a GGUF file."""
 
@@ -88,26 +103,33 @@ class Ours:
 
     name = "gateway"
 
+    def __init__(self, **keys: object) -> None:
+        """`keys` are those of the policy for its model, beside what all contestants get."""
+        self._keys = keys
+        self._tenants = map("tenant-{}".format, itertools.count())
+
     async def start(self, settings: Settings) -> None:
         """Start an engine with its supervisor."""
-        spec = LlamaCppModel(
-            kind="llama_cpp", path=str(settings.model), clearance="restricted", slots=settings.slots,
-            context=settings.context, kv_cells=settings.kv_cells, threads=settings.threads,
-        )  # fmt: skip
+        spec = LlamaCppModel.model_validate({
+            "kind": "llama_cpp", "path": str(settings.model), "clearance": "restricted",
+            "slots": settings.slots, "context": settings.context, "kv_cells": settings.kv_cells,
+            "threads": settings.threads, **self._keys,
+        })  # fmt: skip
         self._supervisor = EngineSupervisor("m", spec, clock=SystemClock(), on_status=lambda *_: None)
         await self._supervisor.start()
         self._channel = grpc.aio.insecure_channel(self._supervisor.target)
         self.stub = engine_pb2_grpc.EngineServiceStub(self._channel)
 
     async def run(self, prompts: Sequence[str], max_tokens: int) -> list[Timing]:
-        """Stream all answers at once."""
-        return list(await asyncio.gather(*(self.one(prompt, max_tokens) for prompt in prompts)))
+        """Stream all answers at once, each for a tenant of its own."""
+        asked = zip(prompts, self._tenants, strict=False)
+        return list(await asyncio.gather(*(self.one(each, max_tokens, tenant) for each, tenant in asked)))
 
-    async def one(self, prompt: str, max_tokens: int) -> Timing:
+    async def one(self, prompt: str, max_tokens: int, tenant: str = "b") -> Timing:
         """Stream one answer."""
         timing, start_s = Timing(), perf_counter()
         request = engine_pb2.GenerateRequest(
-            request_id="b", tenant="b", max_tokens=max_tokens, temperature=0.0,
+            request_id="b", tenant=tenant, max_tokens=max_tokens, temperature=0.0,
             messages=[engine_pb2.Message(role="user", content=prompt)],
         )  # fmt: skip
         async for response in self.stub.Generate(request):

@@ -8,11 +8,24 @@ from time import perf_counter
 from make_constructed_model import WORDS
 
 from benchmarks.engine_contestants import Ours, Timing
+from benchmarks.process_usage import cpu_s
 
 
 def words(dice: random.Random, count: int) -> str:
     """Return a text of so many tokens."""
     return " " + " ".join(dice.choices(WORDS, k=count))
+
+
+IDLE_S = 10.0
+"""Seconds for which an engine is left alone: several of its heartbeats."""
+
+
+async def idle_share(ours: Ours) -> float:
+    """Return the processor time that an idle engine takes, as a share of one core."""
+    await ours.status()
+    before_s, start_s = cpu_s(ours.pid()), perf_counter()
+    await asyncio.sleep(IDLE_S)
+    return (cpu_s(ours.pid()) - before_s) / (perf_counter() - start_s)
 
 
 async def step_overhead(ours: Ours, dice: random.Random, *, rounds: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.speculation [--model FILE.gguf] [--draft FILE.gguf]
         [--threads N] [--rounds N] [--json FILE]
+    LLAMA_SERVER=/path/to/llama-server python -m benchmarks.speculation
 
 Without `--model` it is SmolLM2-135M (`gateway models add smollm2-135m`). With `--draft` a draft model guesses
 in place of prompt lookup (`draft` in the policy). Each task is answered greedily
@@ -9,10 +10,15 @@ without and with guesses, in turns, because machines are shared and noisy: quote
 rows sums in another order than one of one row, so of two tokens that are nearly equally likely the other one
 may come: "same" tells for how many tokens both answers agree. The first line tells what a step of more rows
 costs, as a multiple of a step of one row: guessing can gain no more than that leaves.
+
+With LLAMA_SERVER a second table has an engine that guesses beside llama-server with its defaults, each
+through its own socket, in turns.
 """
 
 import argparse
+import asyncio
 import json
+import os
 import statistics
 from dataclasses import asdict, dataclass, field
 from math import inf
@@ -22,6 +28,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.engine_contestants import Contestant, LlamaServer, Ours, Settings, around
 from gateway.clock import Deadline, SystemClock
 from gateway.engine.draft import NO_SPECULATION, Draft, Speculation
 from gateway.engine.interfaces import BatchToken, EngineRequest, Sampling
@@ -34,7 +41,7 @@ from gateway.engine.prompt import PromptMaker
 from gateway.engine.scheduler import Scheduler
 from gateway.engine.template.chat_template import PLAIN_TEMPLATE, ChatTemplate
 from gateway.engine.template.turns import Turn
-from gateway.engine.threads import default_threads
+from gateway.engine.threads import thread_choices
 
 MAX_TOKENS = 160
 PROMPT = 64
@@ -51,13 +58,14 @@ CODE = """def total(items):
         if item.price is not None:
             result = result + item.price * item.count
     return result"""
+FREE_TEXT = "free text"
 TASKS = {
     "summarise": f"Summarise this report in three sentences:\n\n{REPORT}",
     "edit": f"Write this report again, with the name Aurora replaced by Borealis:\n\n{REPORT}",
     "extract": f"Copy every sentence of this report that has a name in it:\n\n{REPORT}",
     "JSON": 'Write these as a JSON list of objects with "name" and "price": apple 3, pear 4, plum 5, fig 6.',
     "code": f"Write this function again with type annotations:\n\n{CODE}",
-    "free text": "Tell me a short story about a lighthouse and a storm.",
+    FREE_TEXT: "Tell me a short story about a lighthouse and a storm.",
 }
 
 
@@ -132,6 +140,62 @@ def measured(model: LlamaModel, rounds: int, draft: Draft | None) -> dict[str, t
     return table
 
 
+LEAST_RATIO, LEAST_OF_FREE_TEXT = 1.5, 1.0
+"""What guessing is to gain over llama-server's defaults: the median ratio of tokens a second."""
+
+
+async def beside_server(
+    binary: str, settings: Settings, rounds: int, keys: dict[str, object]
+) -> dict[str, list[tuple[float, float]]]:
+    """Return, for each task and round, the tokens a second of an engine with `keys` and of llama-server."""
+    contestants: list[Contestant] = [Ours(**keys), LlamaServer(binary)]
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in TASKS}
+    started = list[Contestant]()
+    try:
+        for contestant in contestants:
+            await contestant.start(settings)
+            started.append(contestant)
+            await contestant.run([TASKS[FREE_TEXT]], 8)
+        for _ in range(rounds):
+            for name, question in TASKS.items():
+                ours, theirs = [
+                    1 / (await each.run([question], MAX_TOKENS))[0].per_token_s for each in contestants
+                ]
+                found[name].append((ours, theirs))
+    finally:
+        for contestant in started:
+            await contestant.stop()
+    return found
+
+
+async def _beside(
+    binary: str, path: Path, options: argparse.Namespace
+) -> dict[str, list[tuple[float, float]]]:
+    settings = Settings(
+        model=path, threads=options.threads, slots=1, context=1024, kv_cells=1024, around=around(path)
+    )
+    keys: dict[str, object] = {"draft": options.draft} if options.draft else {"speculation": "prompt_lookup"}
+    return await beside_server(binary, settings, options.rounds, keys)
+
+
+def server_table(found: dict[str, list[tuple[float, float]]]) -> Table:
+    """Return what guessing gains over llama-server, with the targets."""
+    table = Table(title="through a socket: guessing / llama-server with its defaults", title_justify="left")
+    for heading in ("task", "tok/s", "theirs", "ratio", "target", ""):
+        table.add_column(heading, justify="right" if heading != "task" else "left")
+    for name, pairs in found.items():
+        each = [ours / theirs for ours, theirs in pairs]
+        ratio, least = statistics.median(each), LEAST_OF_FREE_TEXT if name == FREE_TEXT else LEAST_RATIO
+        table.add_row(
+            name,
+            *(f"{statistics.median(rates):.0f}" for rates in zip(*pairs, strict=True)),
+            f"{ratio:.2f} ({min(each):.2f}-{max(each):.2f})",
+            f">= {least:.2f}",
+            "met" if ratio >= least else "missed",
+        )
+    return table
+
+
 def row_costs(model: LlamaModel) -> dict[int, float]:
     """Return what a step of so many rows with logits takes, as a multiple of a step of one row."""
     least_s: dict[int, float] = {}
@@ -152,7 +216,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="builtin:smollm2-135m")
     parser.add_argument("--draft")
-    parser.add_argument("--threads", type=int, default=default_threads())
+    parser.add_argument("--threads", type=int, default=thread_choices()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -163,9 +227,9 @@ def main() -> None:
     )  # fmt: skip
     model = LlamaModel(settings)
     costs = row_costs(model)
-    draft = None
+    draft, draft_model = None, None
     if options.draft is not None:
-        draft, _ = load_draft(draft_file(options.draft, settings), model, path)
+        draft, draft_model = load_draft(draft_file(options.draft, settings), model, path)
     table = measured(model, options.rounds, draft)
     console = Console(width=80)
     console.print(f"a step of {', '.join(f'{rows} rows {cost:.1f}x' for rows, cost in costs.items())}")
@@ -181,6 +245,12 @@ def main() -> None:
             f"{guessed.steps[0]}-{guessed.steps[-1]}", f"{same}/{count}",
         )  # fmt: skip
     console.print(shown)
+    if draft_model is not None and draft is not None:
+        draft.close()
+        draft_model.close()
+    model.close()
+    if binary := os.environ.get("LLAMA_SERVER"):
+        console.print(server_table(asyncio.run(_beside(binary, path, options))))
     if options.json is not None:
         options.json.write_text(
             json.dumps(

@@ -14,9 +14,9 @@ from pathlib import Path
 
 MAX_THREADS = 8
 PAIRS = 5
-"""Pairs of steps of a comparison."""
+"""Pairs of steps in a comparison."""
 WORTH = 1.1
-"""How much faster the other number must be to be chosen, by the medians of a comparison."""
+"""How much faster the other number must be to be chosen, by the median of the pairs."""
 MIN_WAIT_S = 0.5
 """Seconds of decoding between two comparisons; doubled each time that the choice was right."""
 MAX_WAIT_S = 8.0
@@ -52,16 +52,16 @@ def thread_choices() -> tuple[int, ...]:
 class ThreadTuner:
     """Finds by the steps of a model with how many threads they are fastest; for the decoding thread.
 
-    A comparison is `PAIRS` pairs of steps that follow each other, one with each number and as many rows.
+    A comparison is `PAIRS` pairs of steps with as many rows, one with each number.
     """
 
     def __init__(self, choices: Sequence[int]) -> None:
         """`choices` are one number or two, the one to begin with first."""
         self._best, self._other = choices[0], choices[-1]
-        self._taken_s: dict[int, list[float]] = {}
-        """Seconds of the steps of the running comparison, by number of threads."""
-        self._rows = 0
-        """The rows of each of its steps."""
+        self._unpaired_s: dict[int, float] = {}
+        """Seconds of steps with the best number that wait for their pair, by rows."""
+        self._ratios: list[float] = []
+        """Of the pairs of the running comparison: the time with the other number over that with the best."""
         self._wait_s = MIN_WAIT_S
         self._left_s = 0.0
         """Seconds of decoding until the next comparison."""
@@ -73,29 +73,28 @@ class ThreadTuner:
 
     def threads_for(self, rows: int) -> int:
         """Return with how many threads the next step is to run."""
-        if self._left_s > 0 or self._best == self._other or rows > MAX_ROWS:
-            return self._best
-        if rows != self._rows:
-            self._rows, self._taken_s = rows, {self._other: [], self._best: []}
-        return min(self._taken_s, key=lambda threads: len(self._taken_s[threads]))
+        is_pair = self._left_s <= 0 and rows in self._unpaired_s
+        return self._other if is_pair else self._best
 
     def record(self, rows: int, threads: int, taken_s: float) -> None:
         """Take how long a step with `threads_for(rows)` threads took."""
-        if self._left_s > 0 or rows != self._rows:
+        if self._left_s > 0 or rows > MAX_ROWS or self._best == self._other:
             self._left_s -= taken_s
-            return
-        self._taken_s[threads].append(taken_s)
-        if min(map(len, self._taken_s.values())) == PAIRS:
-            self._conclude()
+        elif threads == self._best:
+            self._unpaired_s[rows] = taken_s
+        else:
+            self._ratios.append(taken_s / self._unpaired_s.pop(rows))
+            if len(self._ratios) == PAIRS:
+                self._conclude()
 
     def _conclude(self) -> None:
-        best_s, other_s = (statistics.median(self._taken_s[each]) for each in (self._best, self._other))
-        if WORTH * other_s < best_s:
+        if WORTH * statistics.median(self._ratios) < 1.0:
             self._best, self._other = self._other, self._best
             self._wait_s = MIN_WAIT_S
         else:
             self._wait_s = min(2 * self._wait_s, MAX_WAIT_S)
-        self._left_s, self._rows = self._wait_s, 0
+        self._left_s = self._wait_s
+        self._unpaired_s, self._ratios = {}, []
 
 
 def parse_quota(text: str) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 from llama_cpp import Llama
 from numpy.typing import NDArray
 
+from gateway.engine.threads import default_threads
 from gateway.engine.v1 import engine_pb2
 from gateway.engine_host.supervisor import EngineSupervisor
 from gateway.errors import StartupError
@@ -188,6 +189,7 @@ async def test_a_cancelled_request_leaves_the_engine_idle(tmp_path: Path) -> Non
         status = await real_engine.until_status(stub, lambda status: status.slots_busy == 0)
         assert status.requests["CANCELLED"] == 1
         assert status.steps < 2000
+        assert status.threads == default_threads()
 
 
 def test_the_supervisor_is_told_what_it_is(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from gateway.clock import Clock, Deadline
+from gateway.domain.model_facts import ModelFacts
 from gateway.engine.embedding.runner import Embedder, EmbeddingOutput, EmbeddingRequest, EmbeddingRunner
 from gateway.engine.rpc import deadline_of, told_errors
 from gateway.engine.status import histogram
@@ -25,6 +26,7 @@ class Tokenizing(Embedder, Protocol):
 
     dimensions: int
     """Of its vectors."""
+    facts: ModelFacts
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Return the tokens of a text; for any thread."""
@@ -141,6 +143,7 @@ class EmbeddingService(engine_pb2_grpc.EngineServiceServicer):
             model=self._name,
             context_tokens=self._model.context_tokens,
             slots=self._model.slots,
+            threads=self._model.facts.threads,
             slots_busy=load.slots_busy,
             queued=load.queued,
             steps=metrics.steps,
