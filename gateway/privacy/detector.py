@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from gateway.domain.text.pattern import Pattern
+from gateway.privacy.things import is_of_something_else
 
 CERTAIN = 1.0
 """A format that means nothing else."""
@@ -90,7 +91,7 @@ def context(text: str, span: tuple[int, int], *, before: int, after: int = 0) ->
     Nothing if the words right before a number name something that is nobody's, such as an order.
     """
     around = surroundings(text, span, before=before, after=after)
-    if digits_in(text[slice(*span)]) and is_of_something_else(text[max(0, span[0] - _OTHER_CHARS) : span[0]]):
+    if digits_in(text[slice(*span)]) and is_of_something_else(text, span[0]):
         return ""
     return around
 
@@ -106,24 +107,6 @@ def surroundings(text: str, span: tuple[int, int], *, before: int, after: int = 
     if not after:
         return head
     return f"{head} {text[end : end_of_paragraph(text, end, end + after)]}"
-
-
-_OTHER_NAMES = Pattern(
-    r"(?:\b|[_\x1f])(?:order|invoice|ticket|issue|case|part|serial|sku|item|ref(?:erence)?|tracking|parcel"
-    r"|shipment|isbn|issn|doi|ean|gtin|upc|model|lot|batch|commit|page|qty|quantity|amount|price|total|weight"
-    r"|timestamp|created|updated|bestell[a-z]*|rechnung[a-z]*|artikel[a-z]*|auftrag[a-z]*|vorgang[a-z]*"
-    r"|sendung[a-z]*|commande|facture|colis|pedido|factura|albar.n|zam.wieni[a-z]*|faktur[a-z]*|ordine|fattura"
-    r"|bestelling|factuur|encomenda|fatura)"
-    r"(?:[ _\x1f-]?(?:id|no|nr|num|numbers?|n\xb0|numer|nummer|n[u\xfa]mero|at))?"
-    r"[.:]?(?: (?:is|was|ist|est|es|to|jest))?[\"']?[ \t]*[:=#>]{0,2}[ \t\[]*[\"'#]?$",
-    ignore_case=True,
-)
-_OTHER_CHARS = 48
-
-
-def is_of_something_else(before: str) -> bool:
-    """Whether the text right before a number names something that is nobody's: an order, a part, a time."""
-    return _OTHER_NAMES.is_in(before[-_OTHER_CHARS:])
 
 
 def paragraphs(text: str) -> Iterator[tuple[int, str]]:

@@ -13,12 +13,14 @@ from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.field_names import labels_of
 from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText
 from gateway.privacy.split_words import CONTEXT_WORDS
-from gateway.privacy.tables import Cell, CharRange, below, delimited, html, json_rows, lists, sql
+from gateway.privacy.tables import NAMES, Cell, CharRange, below, delimited, html, json_rows, lists, sql
+from gateway.privacy.things import in_words, with_marks
 
 _WORD = Pattern(CONTEXT_WORDS, ignore_case=True)
+_NAME_WORD = Pattern(NAMES, ignore_case=True)
 _KEYS = r"(?:name|key|field|label|variable|param(?:eter)?|property|attribute|question)"
 _VALUES = r"(?:value|val|content|answer)"
-_NAME = r"[\"']?([A-Za-z\x1a\x1c][\w .\x1a\x1c-]{0,60}?)[\"']?"
+_NAME = r"[\"']?([A-Za-z\x1a\x1c\x1d][\w .\x1a\x1c\x1d-]{0,60}?)[\"']?"
 _VALUE = r"(?:\"([^\"\n]{3,256})\"|'([^'\n]{3,256})'|([^\s\"',{}\[\]<>][^\n\"',{}<>]{2,256}))"
 _IS = r"[\"']?[ \t]*[:=][ \t]*"
 _NEXT = r"[ \t]*,?[ \t\r]*\n?[ \t-]*[\"']?"
@@ -43,15 +45,15 @@ _BLOCK_LINE = Pattern(r"^[ \t]*(\S{4,})[ \t\r]*$")
 
 _PREFILTERS = PatternSet(
     [
-        rf"(?:{CONTEXT_WORDS})[^\n]*(?:[|\t;,]|  )[^\n]*\n|(?:[|\t;,]|  )[^\n]*(?:{CONTEXT_WORDS})[^\n]*\n",
+        rf"(?:{NAMES})[^\n]*(?:[|\t;,]|  )[^\n]*\n|(?:[|\t;,]|  )[^\n]*(?:{NAMES})[^\n]*\n",
         rf"\b{_KEYS}{_IS}[^\n]*{_NEXT}\b{_VALUES}{_IS}|\b{_VALUES}{_IS}[^\n]*{_NEXT}\b{_KEYS}{_IS}",
         r"kind[\"']?[ \t]*:[ \t]*[\"']?(?-i:Secret)\b",
         r"form-data;[ \t]*name=",
         r"\)[ \t\r\n]*VALUES\b",
         r"[\"'](?:columns?|fields?|headers?|header_row|names)[\"'][ \t]*:[ \t\r\n]*\[",
         r"<(?:t[rhd]|dt|label|input|field|property|param|meta|attribute|b|strong|span)\b",
-        rf"(?:{CONTEXT_WORDS})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
-        rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{CONTEXT_WORDS})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
+        rf"(?:{NAMES})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
+        rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{NAMES})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
     ],
     ignore_case=True,
 )
@@ -77,7 +79,7 @@ def named_values(normal: NormalText) -> NormalText | None:
     """Return a variant with `name: value` for each value whose name is elsewhere; None if there are none."""
     if not any(mark in normal.text for mark in _MARKS) and " VALUES" not in normal.text.upper():
         return None
-    text = marked(normal.text)
+    text = with_marks(marked(normal.text))
     present = _PREFILTERS.matching(text)
     if not present:
         return None
@@ -95,7 +97,9 @@ def named_values(normal: NormalText) -> NormalText | None:
         first, last = normal.span(start, end)
         cells.append(
             OwnText(
-                first, last, tuple(f"{each}: {value}" for each in labels) or (f"{_UNNAMED}{name}: {value}",)
+                first,
+                last,
+                tuple(f"{each}: {value}" for each in labels) or (f"{_UNNAMED}{in_words(name)}: {value}",),
             )
         )
     if not cells:
@@ -125,7 +129,7 @@ def _named(text: str, present: list[int]) -> Iterator[Cell]:
             for span in pattern.find(text):
                 name = span.groups[0] if name_first else span.groups[3]
                 value = max(span.groups[1:] if name_first else span.groups[:3])
-                if _WORD.is_in(text[slice(*name)]):
+                if _NAME_WORD.is_in(text[slice(*name)]):
                     yield Cell(text[slice(*name)], *value)
     if _SECRETS in present and _MANIFEST.is_in(text):
         yield from _manifests(text)

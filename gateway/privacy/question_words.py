@@ -6,9 +6,9 @@ conversation contains most short words.
 
 from collections.abc import Mapping
 
-from gateway.privacy.detectors.labelled import NUMBER_AFTER
 from gateway.privacy.detectors.login_words import LOGIN_WORDS
 from gateway.privacy.detectors.value_names import source_of, words_of
+from gateway.privacy.things import NUMBER_AFTER
 
 Words = tuple[tuple[str, str], ...]
 

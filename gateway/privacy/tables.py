@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gateway.domain.text.pattern import Pattern
 from gateway.domain.text.search_budget import count_candidate
 from gateway.privacy.split_words import CONTEXT_WORDS
+from gateway.privacy.things import HEADS
 
 CharRange = tuple[int, int]
 
@@ -31,12 +32,13 @@ _CELLS = {
 _GAPS = re.compile(r"(?<=\S) {2,}(?=\S)")
 _HEAD = r"[^\n{}<>=:\[\]]*"
 _BETWEEN = r"(?:[|\t;,]|  )"
+NAMES = f"{CONTEXT_WORDS}|{HEADS}"
+"""Parts of names that say what a value is, or that it is nobody's."""
 _HEAD_LINE = Pattern(
-    rf"(?m)^(?:{_HEAD}(?:{CONTEXT_WORDS}){_HEAD}{_BETWEEN}{_HEAD}"
-    rf"|{_HEAD}{_BETWEEN}{_HEAD}(?:{CONTEXT_WORDS}){_HEAD})$",
+    rf"(?m)^(?:{_HEAD}(?:{NAMES}){_HEAD}{_BETWEEN}{_HEAD}|{_HEAD}{_BETWEEN}{_HEAD}(?:{NAMES}){_HEAD})$",
     ignore_case=True,
 )
-_HEADS = frozenset(ascii_letters + digits + " _-./#()\x1a\x1c?&'+%")
+_HEADS = frozenset(ascii_letters + digits + " _-./#()\x1a\x1c\x1d?&'+%")
 _MAX_LINE = 4096
 _RULE = frozenset("-:=+| \t")
 _AROUND = " \t\r\"'`*_"
@@ -44,7 +46,7 @@ _MIN_NAMES = 2
 _MAX_NAME = 40
 _MAX_WORDS = 5
 """The most words in the head of a column; a longer one is a sentence with commas."""
-_WORD = Pattern(CONTEXT_WORDS, ignore_case=True)
+_WORD = Pattern(NAMES, ignore_case=True)
 
 _INSERT = Pattern(
     r"\(([^()'\n]+)\)[ \t\r\n]*VALUES[ \t\r\n]*",
@@ -73,14 +75,16 @@ _INPUT = Pattern(
     ignore_case=True,
 )
 _LIST = Pattern(
-    r"[\"']?([A-Za-z\x1a\x1c?\xc0-\xff][\w .?\xc0-\xff\x1a\x1c-]{1,40})[\"']?[ \t]*[:=][ \t\r\n]*"
+    r"[\"']?([A-Za-z\x1a\x1c\x1d?\xc0-\xff][\w .?\xc0-\xff\x1a\x1c\x1d-]{1,40})[\"']?[ \t]*[:=][ \t\r\n]*"
     r"\[([^\[\]{}]+)\]"
 )
 _YAML_LIST = Pattern(
-    r"(?m)^[ \t-]*[\"']?([A-Za-z\x1a\x1c?\xc0-\xff][\w .?\xc0-\xff\x1a\x1c-]{1,40})[\"']?[ \t]*:[ \t\r]*"
-    r"((?:\n[ \t]*- +[^\n:{}]{3,256})+)"
+    r"(?m)^[ \t-]*[\"']?([A-Za-z\x1a\x1c\x1d?\xc0-\xff][\w .?\xc0-\xff\x1a\x1c\x1d-]{1,40})[\"']?"
+    r"[ \t]*:[ \t\r]*((?:\n[ \t]*- +[^\n:{}]{3,256})+)"
 )
-_NESTED = Pattern(r"[\"']([A-Za-z\x1a\x1c][\w .\x1a\x1c-]{1,40})[\"'][ \t]*:[ \t\r\n]*\{([^{}\[\]]+)\}")
+_NESTED = Pattern(
+    r"[\"']([A-Za-z\x1a\x1c\x1d][\w .\x1a\x1c\x1d-]{1,40})[\"'][ \t]*:[ \t\r\n]*\{([^{}\[\]]+)\}"
+)
 _NESTED_VALUE = re.compile(
     r"[\"'](?:number|value|nr|no|home|work|mobile|main|primary|private|cell|full|raw|text|id)[\"']\s*:\s*"
     r"(?:[\"']([^\"'\n]{3,200})[\"']|([^\s\"',{}\[\]]{3,40}))",

@@ -22,7 +22,8 @@ from gateway.privacy.detector import (
     is_whole_token,
 )
 from gateway.privacy.detectors.iban import is_iban
-from gateway.privacy.detectors.labelled import LabelledValues, Named, is_of_thing, number_end
+from gateway.privacy.detectors.labelled import LabelledValues, Named, number_end
+from gateway.privacy.things import is_of_something_else
 
 _ROUTING_WORD = r"\b(?:routing|aba|rtn|transit)\b"
 _SORT_CODE_WORD = r"\bsort[ -]?code\b"
@@ -100,7 +101,7 @@ def _by_form(text: str, data: bytes, index: int) -> Iterator[Match]:
         return Match("BANK_ACCOUNT", start, end, confidence) if is_one else None
 
     for match in accepted(_FORM_PATTERNS[index], data, match_at):
-        if not is_of_thing(data, match.start):
+        if not is_of_something_else(text, match.start):
             yield match
 
 

@@ -13,6 +13,7 @@ from gateway.privacy.detector import (
     digits_of,
     is_whole_token,
 )
+from gateway.privacy.things import has_ean_digit
 
 _GAP = r"(?:[ .-]|[ \t]{1,3}| ?[-\x1f/] ?)"
 """A separator between groups; `\\x1f` is the underscore in the output of `as_data`."""
@@ -106,6 +107,8 @@ def _confidence(text: str, data: bytes, start: int, end: int, *, has_word: bool)
     if not has_luhn_digit(digits) or not is_whole_token(data, start, end) or len(set(digits)) < 2:
         return 0.0
     has_word = has_word and _WORD.is_in(context(text, (start, end), before=80, after=30))
+    if not has_word and has_ean_digit(digits):
+        return 0.0
     if is_of_known_brand(digits):
         return CHECKED if has_word or len(digits) in (15, 16) else LIKELY
     if has_word:

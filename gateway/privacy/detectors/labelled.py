@@ -7,27 +7,22 @@ from typing import NamedTuple
 from gateway.domain.text.pattern import Pattern
 from gateway.privacy.detector import digits_in, is_whole_token
 from gateway.privacy.detectors.value_names import source_of, words_of
+from gateway.privacy.things import BEING, MARKS, NUMBER_AFTER, THING_WORDS
 
-_NUMBER_WORDS = source_of(words_of("links", "number"), is_joined=True)
-NUMBER_AFTER = rf"[ \t\x1f.'(\[-]{{0,2}}(?:{_NUMBER_WORDS}|#|n[o?\xb0\xba]\.?|n\.)[.)]?"
-"""A word for "number" behind the name of a document."""
-_BEING = rf"[ \t\"')]{{1,3}}(?:{source_of(words_of('links', 'being'))})"
+_THING_WORDS = f"{THING_WORDS}|{source_of(words_of('things', 'institution'))}"
 _BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
 _TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
-_MARKS = r"[ \t\r\x1f\"'*`()\[\]|:=#>~?/-]{0,8}[ .]{0,60}"
 _MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
 """What parts the name of a value from the value, and joins no words of a sentence."""
 _DEFAULT = r"[\"'] ?\{\n? *default *= *[\"']?"
 """The value of a variable in Terraform."""
 _ARGUMENT = r"[\"']? --value[ =][\"']?|[,;]|[\"']?[,;] ?[\"']"
-_SEPARATOR = rf"(?:{_DEFAULT}|{_ARGUMENT}|{_TAGS}{_MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
+_SEPARATOR = rf"(?:{_DEFAULT}|{_ARGUMENT}|{_TAGS}{MARKS}(?:\n[ \t\"'*(>|-]{{0,6}})?)"
 _FURTHER = r"(?:[ \t][a-z\xdf-\xff?']{1,16}){1,3}[ \t]?[:=]"
 """Up to three words that say whose number it is, before a colon."""
-_THING_WORDS = source_of(words_of("links", "thing"))
 _OTHER = Pattern(rf"{_THING_WORDS}|{source_of(words_of('links', 'other'))}", ignore_case=True)
 _BEFORE = Pattern(rf"(?:{_THING_WORDS})[ \x1f.-]{{0,3}}$", ignore_case=True)
 _OTHER_CHARS = 24
-_THING = Pattern(rf"(?:{_THING_WORDS})(?:{NUMBER_AFTER}){{0,2}}(?:{_BEING})?{_MARKS}$", ignore_case=True)
 
 _COLUMNS = re.compile(rb"(?:[|;,\t]|  )[^\n|;,\t]*$")
 """A column is before the name, so that the line below it is a row and no value."""
@@ -75,8 +70,8 @@ class LabelledValues:
         )
         numbers = f"(?:{NUMBER_AFTER}){{1,3}}"
         alone = rf"(?:{alone})\.?(?:[\x1f-][a-z]{{1,16}}){{0,4}}"
-        is_more = f"{_BRACKETED}(?:{_BEING}|{_FURTHER}){{0,3}}"
-        is_one = rf"{numbers}{is_more}|{_BRACKETED}(?:{_BEING}){{1,3}}|{_MARK}"
+        is_more = f"{_BRACKETED}(?:{BEING}|{_FURTHER}){{0,3}}"
+        is_one = rf"{numbers}{is_more}|{_BRACKETED}(?:{BEING}){{1,3}}|{_MARK}"
         self._pattern = Pattern(
             rf"(?:{alone}(?:{NUMBER_AFTER}){{0,3}}{is_more}|(?:{marked})(?:{is_one})|(?:{holder}){numbers}{is_more})"
             rf"{_SEPARATOR}(?:{value})",
@@ -120,11 +115,6 @@ class LabelledValues:
                 return
             yield end + first, end + last
             end += last
-
-
-def is_of_thing(data: bytes, start: int) -> bool:
-    """Whether the words before a value say that it is the number of an order, a part or the like."""
-    return _THING.is_in(data[max(0, start - _OTHER_CHARS) : start])
 
 
 def number_end(data: bytes, start: int, end: int, *, full: int = 8, most: int = 22) -> int:

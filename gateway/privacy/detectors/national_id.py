@@ -17,12 +17,13 @@ from gateway.privacy.detector import (
     sole_paragraph,
 )
 from gateway.privacy.detectors.card import has_luhn_digit, is_of_known_brand
-from gateway.privacy.detectors.labelled import LabelledValues, is_of_thing, number_end
+from gateway.privacy.detectors.labelled import LabelledValues, number_end
 from gateway.privacy.detectors.national_id_forms import FORMS
 from gateway.privacy.detectors.national_id_rule import IdRule
 from gateway.privacy.detectors.national_id_rules import RULES as KNOWN
 from gateway.privacy.detectors.records import record_matches
 from gateway.privacy.detectors.us_ssn import is_issuable
+from gateway.privacy.things import has_ean_digit, is_epoch, is_of_something_else
 
 RULES = (*KNOWN, *FORMS)
 _WORD_SOURCES = [rf"\b(?:{rule.words})\b" for rule in RULES]
@@ -97,7 +98,7 @@ def _by_rule(
             return _match(start, end, max(rule.alone, LIKELY)) if is_one else None
         is_alone = rule.alone > 0.0 and not _is_group(data, start, end) and rule.is_valid(written)
         confidence = rule.alone if is_alone else 0.0
-        if 0.0 < confidence < CHECKED and is_of_thing(data, start):
+        if 0.0 < confidence < CHECKED and is_of_something_else(text, start):
             return None
         if (start, end) == sole and rule.whole > confidence and _is_whole(rule, written):
             confidence = FAINT if _is_count(written) else rule.whole
@@ -115,8 +116,10 @@ def _is_group(data: bytes, start: int, end: int) -> bool:
 
 
 def _is_count(written: str) -> bool:
-    """Whether a number may be a time or a count: every second one is valid in some country."""
-    return written.isdigit() and len(written) <= _MAX_COUNT_DIGITS
+    """Whether a number may be a time, an article or a count: every second one is valid in some country."""
+    return written.isdigit() and (
+        len(written) <= _MAX_COUNT_DIGITS or is_epoch(written) or has_ean_digit(written)
+    )
 
 
 def _is_whole(rule: IdRule, written: str) -> bool:

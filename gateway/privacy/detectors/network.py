@@ -13,6 +13,7 @@ from gateway.privacy.detector import (
     accepted,
     context,
     is_whole_token,
+    surroundings,
 )
 
 _IPV4 = Pattern(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:\.\d{1,3})*\b(?:/\d{1,2}\b)?")
@@ -90,7 +91,7 @@ def _ipv4(text: str) -> Iterator[Match]:
         end = _end_of_ip(text, data, start, last)
         if not end:
             return None
-        is_version = _VERSION_WORD.is_in(context(text, (start, end), before=16))
+        is_version = _VERSION_WORD.is_in(surroundings(text, (start, end), before=16))
         most = NOBODYS if _is_nobodys(text[start:end]) else CERTAIN
         return Match("IP", start, end, POSSIBLE if is_version else most)
 

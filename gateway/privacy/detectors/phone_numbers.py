@@ -80,6 +80,13 @@ def _is_of(region: _Region, digits: str) -> bool:
 
 Grouping = tuple[str, tuple[int, ...]]
 """What is dialled before a national number, and how many digits each group of it has."""
+_Plan = tuple[frozenset[str], tuple[str, ...]]
+"""The first digits of numbers that are written in some way, and the regions that write them so."""
+_ANY_DIGIT = bytes.maketrans(b"0123456789", b"9999999999")
+_WITH_AREA = 2
+"""The groups of a number with a code of an area only, behind which there may be any mark."""
+_MIN_GROUPS = 3
+"""A number with more groups is also written with the same mark between all."""
 _GROUP = re.compile(r"\(([^()]*)\)")
 _COUNT = re.compile(r"(?:\\d|\[[^\]]*\]|\d)(?:\{(\d+)(?:,(\d+))?\})?")
 
@@ -94,6 +101,19 @@ def is_usual(groups: Sequence[str], *, needs_prefix: bool = True) -> bool:
         for prefix in _prefixes()
         if prefix or not needs_prefix or groups[0].startswith("0")
     )
+
+
+def is_written_as_usual(written: str) -> bool:
+    """Whether a national number has the groups and marks of a country, and is one of its plan."""
+    shape = written.encode("ascii").translate(_ANY_DIGIT).decode("ascii")
+    digits = digits_of(written)
+    for prefix, (heads, regions) in _shapes().get(shape, {}).items():
+        is_dialled = prefix or digits.startswith("0")
+        if is_dialled and digits.startswith(prefix):
+            number = digits[len(prefix) :]
+            if _head(heads).is_in(number) and any(is_national((number,), region) for region in regions):
+                return True
+    return False
 
 
 def is_usual_international(groups: Sequence[str]) -> bool:
@@ -113,6 +133,12 @@ def _is_usual(groups: Sequence[str], prefix: str) -> bool:
     rest = [groups[0][len(prefix) :], *groups[1:]] if len(groups[0]) > len(prefix) else groups[1:]
     found = _usual().get((prefix, tuple(map(len, rest))))
     return found is not None and found.is_in("".join(rest))
+
+
+@cache
+@loading()
+def _head(heads: frozenset[str]) -> Pattern:
+    return Pattern(f"^(?:{'|'.join(sorted(heads))})")
 
 
 @cache
@@ -147,6 +173,43 @@ def _usual() -> dict[Grouping, Pattern]:
             for lengths in _groupings(each):
                 heads.setdefault((prefix, lengths), set()).add(head)
     return {key: Pattern(f"^(?:{'|'.join(sorted(each))})") for key, each in heads.items()}
+
+
+@cache
+@loading()
+def _shapes() -> dict[str, dict[str, _Plan]]:
+    """Return, for each shape of a number with nines for digits, the countries that write it, by prefix."""
+    found: dict[str, dict[str, tuple[set[str], set[str]]]] = {}
+    for name in SUPPORTED_REGIONS:
+        metadata = PhoneMetadata.metadata_for_region(name)
+        for each in metadata.number_format if metadata else ():
+            rule = each.national_prefix_formatting_rule or "\\1"
+            head = each.leading_digits_pattern[-1] if each.leading_digits_pattern else r"\d"
+            for lengths in _groupings(each):
+                for shape in _spellings((each.format or "").replace("\\1", rule, 1), lengths):
+                    heads, regions = found.setdefault(shape, {}).setdefault(
+                        digits_of(rule.partition("\\1")[0]), (set(), set())
+                    )
+                    heads.add(head)
+                    regions.add(name)
+    return {
+        shape: {key: (frozenset(heads), tuple(sorted(regions))) for key, (heads, regions) in plans.items()}
+        for shape, plans in found.items()
+    }
+
+
+def _spellings(form: str, lengths: tuple[int, ...]) -> Iterator[str]:
+    """Yield the shapes of an official form: its own, and those with other marks that people write it with."""
+    shape = "".join(
+        "9" * lengths[int(part) - 1] if at % 2 else part for at, part in enumerate(re.split(r"\\(\d)", form))
+    )
+    shape = re.sub(r"\d", "9", shape)
+    yield shape
+    groups = re.findall("9+", shape)
+    if len(groups) == _WITH_AREA and "(" not in shape:
+        yield from (mark.join(groups) for mark in " -/")
+    if len(groups) > _MIN_GROUPS:
+        yield from (mark.join(groups) for mark in " -.")
 
 
 def _groupings(each: NumberFormat) -> Iterator[tuple[int, ...]]:
