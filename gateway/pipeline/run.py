@@ -115,7 +115,7 @@ class Pipeline:
                     check_in_route(decision, request, self.policy)
                     summary.shadow = await self._shadow(request, entities, decision, deadline)
                 yield decision
-                await self._extras.sessions.note_decision(turn, request, decision, self.policy)
+                turn = await self._extras.sessions.note_decision(turn, request, decision, self.policy)
                 async with aclosing(self._answers(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
