@@ -174,7 +174,9 @@ class Pipeline:
     async def end_session(self, session_id: str, context: CallContext) -> bool:
         """Forget a conversation of the tenant, and say whether it was known; raises SessionsUnavailable."""
         self._pass_gates(context.tenant, prompt_tokens=0)
-        return await self._extras.sessions.end(context.tenant, session_id)
+        was_known = await self._extras.sessions.end(context.tenant, session_id)
+        self._extras.session_ended(session_id, context, was_known=was_known)
+        return was_known
 
     def take_feedback(self, feedback: Feedback) -> float:
         """Take down how good an answer was, and return when; nobody is told whether there was one."""
