@@ -34,6 +34,8 @@ class KnownTurn:
     keys: Sequence[bytes]
     """The key of an explicit id, if there is one."""
     state: SessionState
+    cache_key: str = ""
+    """Names it to a provider that keeps prompts; "" where it may have no second turn."""
 
     @property
     def state_before(self) -> SessionState:
@@ -104,20 +106,23 @@ class Sessions:
         except SessionsUnavailable as error:
             return replace(_new_turn(by_id), state=self._lost(error, policy))
         self._log_lost("")
-        return _turn_of(found, by_id)
+        turn = _turn_of(found, by_id)
+        if turn.is_known or turn.keys:
+            turn = replace(turn, cache_key=hashes.cache_key(request.tenant, turn.sessions[0]))
+        return turn
 
     async def note_decision(
         self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
     ) -> KnownTurn:
-        """Take down the class of a turn before any of it is sent; raises nothing.
+        """Take down the class of a turn before any of it is sent, if it is above public; raises nothing.
 
         A conversation without an id, of which no answer is known yet, cannot be found before its first one.
         One that could not be looked up is looked up once more, and returned as it is then known.
         """
         if turn.state.is_lost:
             turn = await self.begin(request, policy)
-        if turn.is_known or turn.keys:
-            state = state_after(decision, turn.state_before, policy)
+        state = state_after(decision, turn.state_before, policy)
+        if state.is_private and (turn.is_known or turn.keys):
             await self._write(turn, request, state, policy, keys=turn.keys)
         return turn
 

@@ -481,7 +481,7 @@ GUARDS: Sequence[Guard] = (
     Guard(name="sessions: an id is a key", where="conversation_keys.of_id",
           remove=_set(ConversationKeys, "of_id", lambda *_: ())),
     Guard(name="sessions: an answer is a key", where="conversation_keys.of_answer",
-          remove=_set(ConversationKeys, "of_answer", lambda *_: iter(()))),
+          remove=_set(ConversationKeys, "of_answer", lambda *_: ())),
     Guard(name="sessions: a class is taken down before anything is sent", where="Sessions.note_decision",
           remove=_wrapped(sessions.Sessions, "note_decision", _unnoted)),
     Guard(name="sessions: what is lost is restricted", where="Sessions._lost",
