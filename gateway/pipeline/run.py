@@ -108,7 +108,7 @@ class Pipeline:
                     began_s = attempt_log.elapsed_s
                     request = await self._check(incoming, context)
                     turn = await self._extras.sessions.begin(request, self.policy)
-                    request = replace(request, cache_key=turn.cache_key) if turn.cache_key else request
+                    request = turn.with_key(request)
                     entities = await self._find_entities(request, deadline)
                     decision = await self._decide(request, entities, deadline, turn.state)
                     summary.policy, summary.decision = self.policy, decision

@@ -48,7 +48,7 @@ class ConversationKeys:
             keys += [self._hash("call", tenant, each) for each in calls]
         return keys
 
-    def cache_key(self, tenant: str, session: bytes) -> str:
+    def prompt_cache_key(self, tenant: str, session: bytes) -> str:
         """Return what names a conversation to a provider that keeps prompts: of no use to find it here."""
         return self._hash("cache", tenant, session.hex()).hex()
 

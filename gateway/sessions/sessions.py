@@ -34,8 +34,12 @@ class KnownTurn:
     keys: Sequence[bytes]
     """The key of an explicit id, if there is one."""
     state: SessionState
-    cache_key: str = ""
+    prompt_cache_key: str = ""
     """Names it to a provider that keeps prompts; "" where it may have no second turn."""
+
+    def with_key(self, request: Request) -> Request:
+        """Return the request with what names the conversation to a provider."""
+        return replace(request, prompt_cache_key=self.prompt_cache_key) if self.prompt_cache_key else request
 
     @property
     def state_before(self) -> SessionState:
@@ -108,7 +112,7 @@ class Sessions:
         self._log_lost("")
         turn = _turn_of(found, by_id)
         if turn.is_known or turn.keys:
-            turn = replace(turn, cache_key=hashes.cache_key(request.tenant, turn.sessions[0]))
+            turn = replace(turn, prompt_cache_key=hashes.prompt_cache_key(request.tenant, turn.sessions[0]))
         return turn
 
     async def note_decision(

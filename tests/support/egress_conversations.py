@@ -8,7 +8,7 @@ import asyncio
 import random
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from glob import glob
@@ -278,7 +278,11 @@ def directed() -> Iterator[Sequence[Turn]]:
             Turn(of=0, sends_id=True, overtaken_by=says),
             Turn(of=0, sends_id=True, keeps=0),
         )
-    yield first, *[Turn(of=0, keeps=999)] * 80
+
+
+def long_one() -> Sequence[Turn]:
+    """Return a conversation that is shortened in the end."""
+    return Turn(of=0, says="an address", sends_id=True), *[Turn(of=0, keeps=999)] * 80
 
 
 def drawn(seed: int, count: int) -> Iterator[Sequence[Turn]]:
@@ -303,12 +307,12 @@ def drawn(seed: int, count: int) -> Iterator[Sequence[Turn]]:
         ]
 
 
-def play(conversations: Iterator[Sequence[Turn]]) -> tuple[Counter[str], list[str]]:
+def play(conversations: Iterable[Sequence[Turn]]) -> tuple[Counter[str], list[str]]:
     """Play conversations, each set on a store of its own; return what happened how often, and every leak."""
     return asyncio.run(_play(conversations))
 
 
-async def _play(conversations: Iterator[Sequence[Turn]]) -> tuple[Counter[str], list[str]]:
+async def _play(conversations: Iterable[Sequence[Turn]]) -> tuple[Counter[str], list[str]]:
     counts: Counter[str] = Counter()
     leaks: list[str] = []
     for turns in conversations:

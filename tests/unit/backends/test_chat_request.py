@@ -418,7 +418,7 @@ def test_openai_alone_is_told_the_key_of_a_conversation(base_url: str, sent_key:
     """Others might refuse a parameter that they do not know; in both of its APIs."""
     values = {"kind": "openai", "model": "gpt", "clearance": "public", "base_url": base_url}
     spec = OpenAIModel.model_validate(values)
-    request = Request(request_id="r", tenant="t", messages=(HELLO,), session_id="mine", cache_key="k")
+    request = Request(request_id="r", tenant="t", messages=(HELLO,), session_id="mine", prompt_cache_key="k")
     for body_for in (chat_body, responses_body):
         body = body_for("cloud", spec, permit_for(request), 50, is_stream=False)
         assert body.get("prompt_cache_key") == sent_key

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 
 from tests.support.draws import examples
-from tests.support.egress_conversations import directed, drawn, play
+from tests.support.egress_conversations import directed, drawn, long_one, play
 
 DRAWN = int(os.environ.get("GATEWAY_EGRESS_CASES", examples(2000))) // 20
 
@@ -14,6 +14,11 @@ def test_each_way_to_forget_a_private_turn() -> None:
     """By id or by our answers, with two processes: no model is sent what an earlier turn kept from it."""
     counts = expect_nothing(*play(directed()))
     assert counts["turns of a class from before"] > 10
+
+
+def test_what_is_shortened_is_not_forgotten() -> None:
+    """A private turn that is left out of what models are sent keeps them out all the same."""
+    counts = expect_nothing(*play([long_one()]))
     assert counts["turns that are shortened"] > 0
 
 

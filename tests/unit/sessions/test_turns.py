@@ -261,11 +261,11 @@ async def test_a_provider_is_told_a_hash_of_the_conversation() -> None:
     other = await sessions_in(store).begin(replace(request, tenant="other"), POLICY)
     lone = await sessions_in(store).begin(replace(request, session_id=""), POLICY)
 
-    assert first.cache_key == again.cache_key
-    assert len({first.cache_key, other.cache_key, lone.cache_key}) == 3
-    assert lone.cache_key == ""
-    assert "mine" not in first.cache_key
-    assert bytes.fromhex(first.cache_key) not in first.sessions
+    assert first.prompt_cache_key == again.prompt_cache_key
+    assert len({first.prompt_cache_key, other.prompt_cache_key, lone.prompt_cache_key}) == 3
+    assert lone.prompt_cache_key == ""
+    assert "mine" not in first.prompt_cache_key
+    assert bytes.fromhex(first.prompt_cache_key) not in first.sessions
 
 
 async def test_policy_says_whether_nothing_said() -> None:
