@@ -4,7 +4,7 @@ Pure: no I/O, no clock, no log. Rules order models; filters remove models, whate
 changes while a request runs (reservations, breakers) is read by dispatch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.domain.capability import Capability, needs_of
@@ -13,13 +13,13 @@ from gateway.domain.decision import (
     _ROUTING_SEAL,
     Decision,
     EgressPermit,
-    Masked,
     Reason,
     Refusal,
     RequestTexts,
     RoutingInput,
     RoutingState,
     Scores,
+    most_masked,
 )
 from gateway.domain.privacy import PrivacyAssessment, PrivacyClass
 from gateway.domain.quick_init import quick_init
@@ -27,9 +27,11 @@ from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.session import SessionOutcome
 from gateway.domain.strings import estimate_prompt_tokens
+from gateway.domain.trimming import ContextLimit
 from gateway.policy.first_rule import facts_of, first_that_holds
 from gateway.policy.model import ModelSpec, Policy, privacy_class
 from gateway.policy.stickiness import class_as_masked, outcome_of, stuck
+from gateway.trimming.fitting import shortened
 
 FROM_SESSION = "session"
 """The reason of a class that only an earlier turn of the conversation had."""
@@ -54,6 +56,8 @@ class ChainSelection:
     """The models of the chain that may see the request only masked."""
     limits: RequestLimits | None
     """What the rule lowers of the request."""
+    context: ContextLimit | None
+    """How the rule shortens a conversation that is too long."""
     is_in_route: bool
     """Whether the rule routes to a model that the caller may use: the one that it names, if it names one."""
     session: SessionOutcome
@@ -81,7 +85,10 @@ class Decider:
         """
         selection = choose(routing_input, state, self._policy)
         texts = routing_input.texts
-        permits = {} if texts is None else self._permits(routing_input, texts, selection)
+        sent = {} if texts is None else texts.sent(selection.chain, selection.masked)
+        trims = shortened(sent, selection.context, models=self._policy.models, limits=selection.limits)
+        sent |= {name: each.request for name, each in trims.items()}
+        permits = {} if texts is None else self._permits(sent, texts, selection)
         masks = () if texts is None else (texts.masked[name] for name in permits if permits[name].values)
         return Decision(
             scores=Scores(
@@ -103,20 +110,21 @@ class Decider:
             limits=selection.limits,
             is_in_route=selection.is_in_route,
             permits=permits,
-            masked=_most_masked(masks),
+            masked=most_masked(masks),
+            trimmed=trims,
             session=selection.session,
             routing_input=routing_input,
             state=state,
         )
 
     def _permits(
-        self, routing_input: RoutingInput, texts: RequestTexts, selection: ChainSelection
+        self, sent: Mapping[str, Request], texts: RequestTexts, selection: ChainSelection
     ) -> Mapping[str, EgressPermit]:
         return {
             name: _permit(
                 name,
-                texts.request,
-                texts.masked[name] if name in selection.masked else None,
+                sent[name],
+                values=texts.masked[name].values if name in selection.masked else {},
                 class_=selection.classes[name],
                 policy=self._policy,
                 limits=selection.limits,
@@ -142,6 +150,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
     space = ""
     if Capability.EMBEDDINGS in routing_input.needs:
         space = policy.space_of(routing_input.model, routing_input.key_name)
+    shortest = routing_input.at_shortest(rule.context)
     refusals: dict[str, Refusal | None] = {}
     classes = dict.fromkeys(rule.route, whole)
     masked: set[str] = set()
@@ -151,7 +160,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
             classes[name] = class_as_masked(name, routing_input, session, policy.hash)
             masked.update({name} & routing_input.masked_classes.keys())
         refusals[name] = _refuse(
-            name, spec, class_=classes[name], space=space, routing_input=routing_input, state=state
+            name, spec, class_=classes[name], space=space, routing_input=shortest, state=state
         )
     chain = tuple(name for name, refusal in refusals.items() if refusal is None) or tuple(
         name
@@ -174,6 +183,7 @@ def choose(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         session=outcome_of(session, chain, refused),
         masked=frozenset(masked.intersection(chain)),
         limits=rule.limits,
+        context=rule.context,
         is_in_route=bool(asked),
     )
 
@@ -213,7 +223,7 @@ def permit_continuation(
         return None
     permit = None
     if spec.leaves_host:
-        permit = _permit(model, begun, None, class_=class_, policy=policy)
+        permit = _permit(model, begun, class_=class_, policy=policy)
     return Continuation(request=begun, permit=permit)
 
 
@@ -239,17 +249,17 @@ def decide_for(request: Request, model: str, *, judged: Decision, policy: Policy
         return None
     permits = {}
     if spec.leaves_host:
-        permits[model] = _permit(model, request, None, class_=class_, policy=policy)
-    return replace(judged, chain=(model,), permits=permits, refused=(), masked={}, limits=None)
+        permits[model] = _permit(model, request, class_=class_, policy=policy)
+    return replace(judged, chain=(model,), permits=permits, refused=(), masked={}, trimmed={}, limits=None)
 
 
 def _permit(
     model: str,
     request: Request,
-    mask: Masked | None,
     *,
     class_: PrivacyClass,
     policy: Policy,
+    values: Mapping[str, str] | None = None,
     limits: RequestLimits | None = None,
 ) -> EgressPermit:
     return EgressPermit(
@@ -258,19 +268,10 @@ def _permit(
         privacy_class=class_,
         clearance=privacy_class(policy.models[model].clearance),
         policy_hash=policy.hash,
-        request=policy.models[model].lowered(request if mask is None else mask.request, limits),
-        values={} if mask is None else mask.values,
+        request=policy.models[model].lowered(request, limits),
+        values=values or {},
         seal=_ROUTING_SEAL,
     )
-
-
-def _most_masked(masks: Iterable[Masked]) -> Mapping[str, int]:
-    """Return the counts by type, the highest where models have different masks."""
-    most: dict[str, int] = {}
-    for mask in masks:
-        for kind, count in mask.counts.items():
-            most[kind] = max(count, most.get(kind, 0))
-    return most
 
 
 def _refuse(

@@ -64,7 +64,12 @@ class OptionalParts:
         """Return what the records add to the pipeline."""
         if self.records is None:
             return Extras()
-        return Extras(gates=(self.records.gate,), mirror=mirror, take_feedback=self.records.take_feedback)
+        return Extras(
+            gates=(self.records.gate,),
+            mirror=mirror,
+            take_feedback=self.records.take_feedback,
+            note_session_end=self.records.note_session_end,
+        )
 
     def mirror(self, begin: Begin, policy: Policy, *, clock: Clock) -> Mirror | None:
         """Return what has requests answered a second time; None where nothing keeps what comes of it."""

@@ -78,6 +78,7 @@ def decision_rows(decision: pb.Decision) -> list[Row]:
         ("rule", decision.rule),
         *(("rule error", error) for error in decision.rule_errors),
         ("limits", _limits(decision.limits)),
+        ("left out", ", ".join(map(_trimmed, decision.trimmed))),
         ("chain", ", ".join(decision.chain) or "no model may answer: a canned reply"),
         ("refused", refused),
         ("policy", decision.policy_hash[:12]),
@@ -142,6 +143,10 @@ def _limits(limits: pb.RuleLimits) -> str:
     tokens = f"max_tokens {limits.max_tokens}" if limits.HasField("max_tokens") else ""
     effort = pb.ReasoningEffort.Name(limits.effort).removeprefix("REASONING_EFFORT_").lower()
     return ", ".join(filter(None, (tokens, f"effort {effort}" if limits.effort else "")))
+
+
+def _trimmed(trimmed: pb.TrimmedContext) -> str:
+    return f"{trimmed.tokens} tokens of {trimmed.messages} messages for {trimmed.model}"
 
 
 def _refused(refusal: pb.Refusal) -> str:

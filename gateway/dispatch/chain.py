@@ -126,7 +126,9 @@ class Chain:
         work = run.work
         permit = work.decision.permits.get(model)
         return Target(
-            request=work.policy.models[model].lowered(work.request, work.decision.limits)
+            request=work.policy.models[model].lowered(
+                work.decision.as_sent(work.request, model), work.decision.limits
+            )
             if permit is None
             else permit.request,
             permit=permit,

@@ -1,9 +1,9 @@
 """Where a request may go and why: what routing looks at, and what it decides."""
 
-from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import InitVar, dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from gateway.domain.capability import Capability
 from gateway.domain.privacy import Evidence, Finding, PrivacyClass
@@ -12,6 +12,7 @@ from gateway.domain.request import Request
 from gateway.domain.request_limits import RequestLimits
 from gateway.domain.session import NEW_SESSION, SessionOutcome, SessionState
 from gateway.domain.signals import ConversationSignals
+from gateway.domain.trimming import ContextLimit, Trim, Trimmed
 
 
 class Reason(StrEnum):
@@ -95,6 +96,15 @@ class Masked:
     """How many places were masked, by type."""
 
 
+def most_masked(masks: Iterable[Masked]) -> Mapping[str, int]:
+    """Return the counts by type, the highest where models have different masks."""
+    most: dict[str, int] = {}
+    for mask in masks:
+        for kind, count in mask.counts.items():
+            most[kind] = max(count, most.get(kind, 0))
+    return most
+
+
 @quick_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestTexts:
@@ -105,6 +115,10 @@ class RequestTexts:
     """By model that a mask helps, what it may be sent."""
     findings: tuple[Finding, ...]
     """The places of what was found in `request`."""
+
+    def sent(self, chain: Iterable[str], masked: Collection[str]) -> dict[str, Request]:
+        """Return by model of the chain all that it may be sent; `masked` are those that need a mask."""
+        return {name: self.masked[name].request if name in masked else self.request for name in chain}
 
 
 @quick_init
@@ -137,8 +151,15 @@ class RoutingInput:
     """The class that the caller asked for at least."""
     features: tuple[float, ...] = ()
     """What the complexity scorer counted."""
+    least_tokens: Mapping[Trim, int] = field(default_factory=dict)
+    """How few `prompt_tokens` can become by what rules may leave out, where they are many for a model."""
     texts: RequestTexts | None = field(default=None, repr=False, compare=False)
     """What permits are minted for; None: the decision lets nothing leave."""
+
+    def at_shortest(self, context: ContextLimit | None) -> Self:
+        """Return it with the fewest tokens that a prompt can have where a rule shortens conversations."""
+        tokens = None if context is None else self.least_tokens.get(context.trim)
+        return self if tokens is None else replace(self, prompt_tokens=tokens)
 
 
 @quick_init
@@ -234,12 +255,18 @@ class Decision:
     that there is nothing to try, and no canned reply either."""
     masked: Mapping[str, int] = field(default_factory=dict)
     """How many values, by type, are replaced for models of the chain that may only see them so."""
+    trimmed: Mapping[str, Trimmed] = field(default_factory=dict)
+    """By model of the chain that a conversation is too long for, what it is sent of it; maybe masked."""
     session: SessionOutcome | None = None
     """What it did with what was known of the conversation; None where nothing keeps that."""
     routing_input: RoutingInput | None = None
     """What of the request it was made of."""
     state: RoutingState | None = None
     """What of the moment it was made of."""
+
+    def as_sent(self, request: Request, model: str) -> Request:
+        """Return the request as a local model of the chain is sent it: shortened, where it is."""
+        return self.trimmed[model].request if model in self.trimmed else request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,8 @@ class Request:
     """The model, or alias of the policy, that alone may answer; "": any of the route."""
     session_id: str = field(default="", repr=False)
     """Names the conversation."""
+    prompt_cache_key: str = field(default="", repr=False)
+    """Names it to a provider that keeps prompts: a keyed hash, made by the gateway alone."""
     embedding: EmbeddingConfig | None = None
     """Set where vectors are asked for, and no answer; each message is then a text of the user."""
 

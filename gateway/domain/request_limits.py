@@ -16,6 +16,10 @@ class RequestLimits:
     max_tokens: int | None = None
     effort: ReasoningEffort | None = None
 
+    def fields(self) -> dict[str, int | str | None]:
+        """Return it for JSON."""
+        return {"max_tokens": self.max_tokens, "effort": None if self.effort is None else str(self.effort)}
+
 
 def lowered(request: Request, limits: RequestLimits | None, *, max_tokens: int, can_reason: bool) -> Request:
     """Return the request as a model is sent it, within the limits: nothing that its caller asked is raised.

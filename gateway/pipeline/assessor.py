@@ -11,6 +11,7 @@ from gateway.domain.privacy import Entities, PrivacyAssessment, PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.signals import signals_of
 from gateway.domain.strings import estimate_prompt_tokens
+from gateway.domain.trimming import Trim
 from gateway.policy.model import Policy
 from gateway.privacy import PrivacyScorer
 from gateway.privacy.detector import Detector
@@ -18,6 +19,7 @@ from gateway.privacy.masking.known_masks import KnownMasks
 from gateway.privacy.masking.masker import Mask, Masker
 from gateway.privacy.scanner import Summary
 from gateway.privacy.scorer import DEFAULT_DETECTORS, scanned_strings
+from gateway.trimming.trim import least_tokens
 
 NO_ENTITIES = Entities()
 
@@ -56,6 +58,7 @@ class Assessor:
         known_masks: KnownMasks | None = None,
     ) -> None:
         self._policy = policy
+        self._trims = frozenset(rule.context.trim for rule in policy.rules if rule.context is not None)
         self._scorer = PrivacyScorer(policy.privacy, clock=clock, detectors=detectors, value_key=value_key)
         self._masker = Masker(
             policy, clock=clock, detectors=detectors, value_key=value_key, known=known_masks
@@ -90,6 +93,7 @@ class Assessor:
         """Return all that there is to know of a request, wherever its texts were measured."""
         privacy, signals = measured.privacy, signals_of(request)
         masked = {name: mask.applied_to(request) for name, mask in measured.masks.items()}
+        prompt_tokens = estimate_prompt_tokens(request)
         return RoutingInput(
             complexity=complexity_of(measured.features, self._policy.scorer, signals),
             privacy=privacy.score,
@@ -99,7 +103,8 @@ class Assessor:
             tenant=request.tenant,
             key_name=request.key_name,
             labels=request.labels,
-            prompt_tokens=estimate_prompt_tokens(request),
+            prompt_tokens=prompt_tokens,
+            least_tokens=self._least_tokens(request, prompt_tokens),
             needs=needs_of(request),
             signals=signals,
             model=request.model,
@@ -109,3 +114,9 @@ class Assessor:
             features=measured.features,
             texts=RequestTexts(request=request, masked=masked, findings=privacy.findings),
         )
+
+    def _least_tokens(self, request: Request, prompt_tokens: int) -> Mapping[Trim, int]:
+        """Return how short a conversation can become that is too long for a model; nothing for another."""
+        if not self._trims or prompt_tokens <= min(spec.context for spec in self._policy.models.values()):
+            return {}
+        return {trim: least_tokens(request, trim) for trim in self._trims}

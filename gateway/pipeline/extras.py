@@ -31,6 +31,16 @@ def as_it_is(dispatch: Dispatch) -> Dispatch:
     return dispatch
 
 
+class NoteSessionEnd(Protocol):
+    """Takes down that a caller ended a conversation, as the pipeline needs it."""
+
+    def __call__(
+        self, session_id: str, *, tenant: str, request_id: str, key_name: str, was_known: bool
+    ) -> None:
+        """Take it down, with a hash of the id."""
+        ...
+
+
 class Handoffs(Protocol):
     """The people behind the gateway, as the pipeline needs them."""
 
@@ -80,3 +90,16 @@ class Extras:
     sessions: Sessions | NoSessions = field(default_factory=NoSessions)
     take_feedback: TakeFeedback | None = None
     """None: there are no records to join feedback to, and callers are told so."""
+    note_session_end: NoteSessionEnd | None = None
+    """None: there are no records."""
+
+    def session_ended(self, session_id: str, call: CallContext, *, was_known: bool) -> None:
+        """Take down that a caller ended a conversation, where there are records."""
+        if self.note_session_end is not None:
+            self.note_session_end(
+                session_id,
+                tenant=call.tenant,
+                request_id=call.request_id,
+                key_name=call.key_name,
+                was_known=was_known,
+            )

@@ -106,6 +106,7 @@ class Pipeline:
                     began_s = attempt_log.elapsed_s
                     request = await self._check(incoming, context)
                     turn = await self._extras.sessions.begin(request, self.policy)
+                    request = turn.with_key(request)
                     entities = await self._find_entities(request, deadline)
                     decision = await self._decide(request, entities, deadline, turn.state)
                     summary.policy, summary.decision = self.policy, decision
@@ -113,7 +114,7 @@ class Pipeline:
                     check_in_route(decision, request, self.policy)
                     summary.shadow = await self._shadow(request, entities, decision, deadline)
                 yield decision
-                await self._extras.sessions.note_decision(turn, request, decision, self.policy)
+                turn = await self._extras.sessions.note_decision(turn, request, decision, self.policy)
                 async with aclosing(self._answers(request, decision, context, delivery)) as events:
                     async for event in events:
                         if isinstance(event, Delta) and summary.first_text_s is None:
@@ -172,7 +173,9 @@ class Pipeline:
     async def end_session(self, session_id: str, context: CallContext) -> bool:
         """Forget a conversation of the tenant, and say whether it was known; raises SessionsUnavailable."""
         self._pass_gates(context.tenant, prompt_tokens=0)
-        return await self._extras.sessions.end(context.tenant, session_id)
+        was_known = await self._extras.sessions.end(context.tenant, session_id)
+        self._extras.session_ended(session_id, context, was_known=was_known)
+        return was_known
 
     def take_feedback(self, feedback: Feedback) -> float:
         """Take down how good an answer was, and return when; nobody is told whether there was one."""

@@ -13,6 +13,7 @@ from pydantic import Field
 from gateway.domain.conversation import ReasoningEffort
 from gateway.domain.decision import Facts, Reason
 from gateway.domain.request_limits import RequestLimits
+from gateway.domain.trimming import ContextLimit, Trim
 from gateway.policy.aliases import MAX_ALIASES, AliasName, ModelNames
 from gateway.policy.caching import CachePolicy
 from gateway.policy.complexity import Complexity, Scorer
@@ -234,6 +235,31 @@ class RuleLimits(Strict):
         return RequestLimits(max_tokens=self.max_tokens, effort=self.effort)
 
 
+class RuleContext(Strict):
+    """How a rule shortens a conversation that is too long for a model. What it leaves out is told."""
+
+    trim: Annotated[Trim, Field(strict=False)] = Field(
+        Trim.NONE,
+        description="What is left out: none, nothing; tool_results, the middle of old results of tools, the "
+        "oldest first; oldest, after these whole turns, the oldest first. Messages of the system, the user's "
+        "last one, and the last three steps stay whole, and so does a call with its results.",
+    )
+    above_tokens: int | None = Field(
+        None,
+        ge=1_000,
+        le=10_000_000,
+        description="The tokens of a prompt, as prompt_tokens estimates them, above which a conversation is "
+        "also shortened for models that it fits, to spend less. Default: only what does not fit.",
+    )
+
+    @property
+    def limit(self) -> ContextLimit | None:
+        """The same as routing has it; None: nothing is left out."""
+        return (
+            None if self.trim is Trim.NONE else ContextLimit(trim=self.trim, above_tokens=self.above_tokens)
+        )
+
+
 class Rule(Strict):
     """Which models to try, in order, when a condition holds.
 
@@ -256,6 +282,10 @@ class Rule(Strict):
     set: RuleLimits | None = Field(
         None,
         description="What the rule lowers of a request, never above what the caller asks. Default: nothing.",
+    )
+    context: RuleContext | None = Field(
+        None,
+        description="How a conversation is shortened that is too long for a model. Default: it is not.",
     )
 
 
@@ -418,6 +448,8 @@ class CompiledRule:
     """The text of the condition."""
     limits: RequestLimits | None = None
     """What it lowers of a request."""
+    context: ContextLimit | None = None
+    """How it shortens a conversation that is too long."""
 
 
 @dataclass(frozen=True, kw_only=True)  # Without slots: it keeps what it computes.

@@ -12,6 +12,7 @@ from gateway.domain.decision import Reason, Refusal, RoutingInput, RoutingState
 from gateway.domain.privacy import Evidence, PrivacyClass
 from gateway.domain.session import NEW_SESSION, SessionState
 from gateway.domain.signals import ConversationSignals
+from gateway.domain.trimming import Trim
 from gateway.errors import InputRefused
 from gateway.records.encoding import VERSION
 
@@ -69,6 +70,7 @@ def _recorded(fields: Mapping[str, Any]) -> DecisionRecord:
         key_name=fields.get("key_name", ""),
         labels=dict(facts["labels"]),
         prompt_tokens=_count(facts["prompt_tokens"]),
+        least_tokens={Trim(trim): tokens for trim, tokens in facts.get("least_tokens", {}).items()},
         masked_classes={model: PrivacyClass[name] for model, name in facts["masked_classes"].items()},
         needs=tuple(map(Capability, facts["needs"])),
         signals=ConversationSignals(**facts.get("signals", {})),

@@ -99,9 +99,8 @@ def _decision(decision: Decision) -> Mapping[str, Any]:
         "privacy_reason": decision.privacy_reason,
         "findings": dict(sorted(counts.items())),
         "masked": dict(decision.masked),
-        "limits": None
-        if decision.limits is None
-        else {"max_tokens": decision.limits.max_tokens, "effort": _text(decision.limits.effort)},
+        "limits": decision.limits and decision.limits.fields(),
+        "trimmed": {model: each.counts() for model, each in decision.trimmed.items()},
     }
 
 
@@ -122,6 +121,7 @@ def _facts(routing_input: RoutingInput, state: RoutingState, policy: Policy) -> 
         "labels": recorded,
         "labels_left_out": len(routing_input.labels) - len(recorded),
         "prompt_tokens": routing_input.prompt_tokens,
+        "least_tokens": {str(trim): tokens for trim, tokens in routing_input.least_tokens.items()},
         "deadline_s": state.deadline_s,
         "hint": None if routing_input.hint is None else routing_input.hint.name,
         "finish_s": {model: value for model, value in state.finish_s.items() if value},

@@ -92,6 +92,11 @@ class Records:
             fields = mirror_fields(mirrored, policy, at_unix_s=self._clock.unix_s())
             self._put(fields, policy.records.rotate_mb)
 
+    def note_session_end(self, session_id: str, *, tenant: str, **fields: str | bool) -> None:
+        """Record that a caller had a conversation forgotten, whose later turns are judged by themselves."""
+        session = _session_hash(tenant, session_id, self._session_key)
+        self.note_event("session_end", tenant=tenant, session=session, **fields)
+
     def note_event(self, kind: str, **fields: object) -> None:
         """Record another event that an auditor needs, such as a change of the policy."""
         self._put({"kind": kind, "at_unix_s": self._clock.unix_s(), **fields}, 0)
@@ -259,8 +264,12 @@ def _session(report: CallReport, key: bytes) -> Mapping[str, str]:
     texts = None if routing_input is None else routing_input.texts
     if texts is None or not texts.request.session_id:
         return {}
-    named = f"{report.tenant}\0{texts.request.session_id}".encode("utf-8", "surrogatepass")
-    return {"session": blake2b(named, digest_size=16, key=key).hexdigest()}
+    return {"session": _session_hash(report.tenant, texts.request.session_id, key)}
+
+
+def _session_hash(tenant: str, session_id: str, key: bytes) -> str:
+    named = f"{tenant}\0{session_id}".encode("utf-8", "surrogatepass")
+    return blake2b(named, digest_size=16, key=key).hexdigest()
 
 
 def _day(unix_s: float) -> str:

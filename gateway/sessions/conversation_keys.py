@@ -3,7 +3,7 @@
 No text is kept. The tenant is in every hash, so that nobody finds a conversation of somebody else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from gateway.domain.conversation import Message, Role
@@ -23,32 +23,36 @@ class ConversationKeys:
     """Makes the hashes of one store, whose secret all its processes share."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._empty = blake2b(digest_size=HASH_BYTES, key=secret)
 
     def of_request(self, request: Request) -> Sequence[bytes]:
         """Return the keys that a conversation may be stored under; the one of its id is the first."""
-        history = (
-            key
-            for message in request.messages
-            if message.role is Role.ASSISTANT
-            for key in self.of_answer(request.tenant, message)
-        )
-        return tuple(dict.fromkeys((*self.of_id(request.tenant, request.session_id), *history)))
+        keys = dict.fromkeys(self.of_id(request.tenant, request.session_id))
+        for message in request.messages:
+            if message.role is Role.ASSISTANT:
+                keys.update(dict.fromkeys(self.of_answer(request.tenant, message)))
+        return tuple(keys)
 
     def of_id(self, tenant: str, session_id: str) -> Sequence[bytes]:
         """Return the key of an explicit id; none for the empty one."""
         return (self._hash("id", tenant, session_id),) if session_id else ()
 
-    def of_answer(self, tenant: str, message: Message) -> Iterator[bytes]:
-        """Yield the keys of an answer, as a model gave it or as a client sends it back."""
-        text = message.text.strip()
+    def of_answer(self, tenant: str, message: Message) -> Sequence[bytes]:
+        """Return the keys of an answer, as a model gave it or as a client sends it back."""
+        keys, text = [], message.text.strip()
         if len(text) >= FEWEST_CHARS:
             edges = f"{len(text)} {text[:EDGE_CHARS]} {text[-EDGE_CHARS:]}"
-            yield self._hash("answer", tenant, edges)
-        for call in message.tool_calls:
-            if len(call.id) >= FEWEST_ID_CHARS:
-                yield self._hash("call", tenant, call.id)
+            keys.append(self._hash("answer", tenant, edges))
+        if message.parts:
+            calls = (call.id for call in message.tool_calls if len(call.id) >= FEWEST_ID_CHARS)
+            keys += [self._hash("call", tenant, each) for each in calls]
+        return keys
+
+    def prompt_cache_key(self, tenant: str, session: bytes) -> str:
+        """Return what names a conversation to a provider that keeps prompts: of no use to find it here."""
+        return self._hash("cache", tenant, session.hex()).hex()
 
     def _hash(self, kind: str, tenant: str, value: str) -> bytes:
-        named = f"{kind}\0{tenant}\0{value}".encode("utf-8", "surrogatepass")
-        return blake2b(named, digest_size=HASH_BYTES, key=self._secret).digest()
+        named = self._empty.copy()
+        named.update(f"{kind}\0{tenant}\0{value}".encode("utf-8", "surrogatepass"))
+        return named.digest()

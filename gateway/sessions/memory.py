@@ -70,33 +70,30 @@ class MemorySessions:
 
     async def write(self, write: SessionWrite) -> None:
         """Create or extend a conversation."""
-        known = self._sessions.get(write.session)
-        state = write.state if known is None else joined(known.state, write.state)
-        keys = OrderedDict[bytes, None]() if known is None else known.keys.copy()
+        kept = self._sessions.get(write.session)
+        if kept is None:
+            kept = _Remembered(tenant=write.tenant, state=write.state, expires_s=0.0)
+            more = 1
+        else:
+            self._leave_queues(write.session, kept)
+            kept.state = joined(kept.state, write.state)
+            more = 0
+        kept.expires_s = self._clock.monotonic_s() + write.idle_s
+        new = [key for key in write.keys if key not in kept.keys]
+        self._make_room(kept.tenant, more + len(new))
+        self._sessions[write.session] = kept
+        self._count(kept.tenant, more + len(new))
+        for key in new:
+            self._share(key, write.session)
         for key in write.keys:
-            keys[key] = None
-            keys.move_to_end(key)  # The key of its id comes with every write, and is never the oldest.
-        while len(keys) > MAX_KEYS_EACH:
-            keys.popitem(last=False)
-        self._drop(write.session)
-        remembered = _Remembered(
-            tenant=write.tenant,
-            state=state,
-            expires_s=self._clock.monotonic_s() + write.idle_s,
-            keys=keys,
-        )
-        self._make_room(remembered)
-        self._sessions[write.session] = remembered
-        for key in keys:
-            sharing = self._by_key.setdefault(key, OrderedDict())
-            sharing[write.session] = None
-            if len(sharing) > COMMON:
-                oldest = self._sessions[sharing.popitem(last=False)[0]]
-                del oldest.keys[key]
-                self._count(oldest.tenant, -1)
-        for queue in _queues_of(remembered):
+            kept.keys[key] = None
+            kept.keys.move_to_end(key)  # The key of its id comes with every write, and is never the oldest.
+        while len(kept.keys) > MAX_KEYS_EACH:
+            oldest, _ = kept.keys.popitem(last=False)
+            self._unshare(oldest, write.session)
+            self._count(kept.tenant, -1)
+        for queue in _queues_of(kept):
             self._queues.setdefault(queue, OrderedDict())[write.session] = None
-        self._count(write.tenant, remembered.size)
 
     async def end(self, key: bytes) -> bool:
         """Forget the conversations under a key, and say whether there were any."""
@@ -108,11 +105,25 @@ class MemorySessions:
     async def aclose(self) -> None:
         """Do nothing: there is nothing to free."""
 
-    def _make_room(self, coming: _Remembered) -> None:
-        while self._sizes.get(coming.tenant, 0) + coming.size > self._tenant_keys:
-            self._drop_one_of(coming.tenant)
-        while self.size + coming.size > self._max_keys:
+    def _make_room(self, tenant: str, size: int) -> None:
+        while self._sizes.get(tenant, 0) + size > self._tenant_keys:
+            self._drop_one_of(tenant)
+        while self.size + size > self._max_keys:
             self._drop_one_of(None)
+
+    def _share(self, key: bytes, session: bytes) -> None:
+        """Have a conversation found under a key, and the oldest of too many no more."""
+        sharing = self._by_key.setdefault(key, OrderedDict())
+        sharing[session] = None
+        if len(sharing) > COMMON:
+            oldest = self._sessions[sharing.popitem(last=False)[0]]
+            del oldest.keys[key]
+            self._count(oldest.tenant, -1)
+
+    def _unshare(self, key: bytes, session: bytes) -> None:
+        del self._by_key[key][session]
+        if not self._by_key[key]:
+            del self._by_key[key]
 
     def _drop_one_of(self, tenant: str | None) -> None:
         queue = self._queues.get((tenant, False)) or self._queues[tenant, True]
@@ -123,14 +134,15 @@ class MemorySessions:
         if remembered is None:
             return
         for key in remembered.keys:
-            del self._by_key[key][session]
-            if not self._by_key[key]:
-                del self._by_key[key]
+            self._unshare(key, session)
+        self._leave_queues(session, remembered)
+        self._count(remembered.tenant, -remembered.size)
+
+    def _leave_queues(self, session: bytes, remembered: _Remembered) -> None:
         for queue in _queues_of(remembered):
             del self._queues[queue][session]
             if not self._queues[queue]:
                 del self._queues[queue]
-        self._count(remembered.tenant, -remembered.size)
 
     def _count(self, tenant: str, more: int) -> None:
         self.size += more

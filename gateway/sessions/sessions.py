@@ -9,6 +9,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.domain.answer import Answer
+from gateway.domain.conversation import Role
 from gateway.domain.decision import Decision
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
@@ -28,11 +29,27 @@ class KnownTurn:
     """A request, as a turn of a conversation."""
 
     sessions: Sequence[bytes]
-    """Names of the conversation in the store, the one that goes on first; a new one, where none was known."""
+    """Names of the conversation in the store, the one that goes on first; where none was known, a new one."""
     is_known: bool
     keys: Sequence[bytes]
     """The key of an explicit id, if there is one."""
     state: SessionState
+    prompt_cache_key: str = ""
+    """Names it to a provider that keeps prompts; "" where it may have no second turn."""
+
+    def with_key(self, request: Request) -> Request:
+        """Return the request with what names the conversation to a provider."""
+        return replace(request, prompt_cache_key=self.prompt_cache_key) if self.prompt_cache_key else request
+
+    @property
+    def state_before(self) -> SessionState:
+        """What the turn goes on from, for the store.
+
+        A conversation that could not be looked up until its answer is stored by its id, and joined with what
+        the id has there. Without one it counts as restricted until it ends: nobody knows of what turns the
+        answers in its history are.
+        """
+        return NEW_SESSION if self.state.is_lost and self.keys else self.state
 
 
 _LONE_TURN = KnownTurn(sessions=(), is_known=False, keys=(), state=NEW_SESSION)
@@ -48,8 +65,10 @@ class NoSessions:
 
     async def note_decision(
         self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
-    ) -> None:
+    ) -> KnownTurn:
         """Take down nothing."""
+        del request, decision, policy
+        return turn
 
     async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
         """Take down nothing."""
@@ -81,7 +100,7 @@ class Sessions:
         It may be known by its id and by several answers. The highest class of them counts, and the one of the
         id, else of the highest class, goes on.
         """
-        if not (request.session_id or len(request.messages) > 1):
+        if not (request.session_id or any(each.role is Role.ASSISTANT for each in request.messages)):
             return _new_turn(())
         by_id: Sequence[bytes] = ()
         try:
@@ -91,22 +110,29 @@ class Sessions:
         except SessionsUnavailable as error:
             return replace(_new_turn(by_id), state=self._lost(error, policy))
         self._log_lost("")
-        return _turn_of(found, by_id)
+        turn = _turn_of(found, by_id)
+        if turn.is_known or turn.keys:
+            turn = replace(turn, prompt_cache_key=hashes.prompt_cache_key(request.tenant, turn.sessions[0]))
+        return turn
 
     async def note_decision(
         self, turn: KnownTurn, request: Request, decision: Decision, policy: Policy
-    ) -> None:
-        """Take down the class of a turn before any of it is sent; raises nothing.
+    ) -> KnownTurn:
+        """Take down the class of a turn before any of it is sent, if it is above public; raises nothing.
 
         A conversation without an id, of which no answer is known yet, cannot be found before its first one.
+        One that could not be looked up is looked up once more, and returned as it is then known.
         """
-        if not (turn.is_known or turn.keys):
-            return
-        await self._write(turn, request, state_after(decision, policy), policy, keys=turn.keys)
+        if turn.state.is_lost:
+            turn = await self.begin(request, policy)
+        state = state_after(decision, turn.state_before, policy)
+        if state.is_private and (turn.is_known or turn.keys):
+            await self._write(turn, request, state, policy, keys=turn.keys)
+        return turn
 
     async def note_answer(self, turn: KnownTurn, request: Request, answer: Answer, policy: Policy) -> None:
         """Take down which model answered, and by what the next turn is known; raises nothing."""
-        state = state_after(answer.decision, policy)
+        state = state_after(answer.decision, turn.state_before, policy)
         is_worth = (
             turn.is_known
             or turn.keys
@@ -177,7 +203,9 @@ class Sessions:
 
 
 def _new_turn(by_id: Sequence[bytes]) -> KnownTurn:
-    return KnownTurn(sessions=(token_bytes(HASH_BYTES),), is_known=False, keys=by_id, state=NEW_SESSION)
+    # By its id, so that turns that begin one together are of the same.
+    session = by_id[0] if by_id else token_bytes(HASH_BYTES)
+    return KnownTurn(sessions=(session,), is_known=False, keys=by_id, state=NEW_SESSION)
 
 
 def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> KnownTurn:
@@ -194,15 +222,15 @@ def _turn_of(found: Sequence[StoredSession], by_id: Sequence[bytes]) -> KnownTur
     return KnownTurn(sessions=tuple(sessions), is_known=True, keys=by_id, state=state)
 
 
-def state_after(decision: Decision, policy: Policy) -> SessionState:
-    """Return what a decision adds to what is known of its conversation."""
-    routing_input, state = decision.routing_input, decision.state
-    if routing_input is None or state is None:
+def state_after(decision: Decision, before: SessionState, policy: Policy) -> SessionState:
+    """Return what a decision adds to what is known of its conversation.
+
+    That may be known by now, and was not when it was decided on.
+    """
+    routing_input = decision.routing_input
+    if routing_input is None:
         return SessionState(privacy_class=decision.privacy_class, policy_hash=policy.hash)
-    before, class_ = state.session, decision.privacy_class
-    if before.is_lost:
-        # The turn was restricted by mishap: it adds its own class, and what is stored is joined with that.
-        before, class_ = NEW_SESSION, routing_input.privacy_class
+    class_ = max(routing_input.privacy_class, before.privacy_class)
     masked = {}
     if class_ > PrivacyClass.PUBLIC:
         masked = {

@@ -19,9 +19,11 @@ from gateway.sessions.store import COMMON, SessionWrite, StoredSession
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_SESSIONS_OF_TENANT = 25_000
 """Beyond them the public ones go first, then the least recently used."""
+MAX_KEYS_EACH = 512
+"""Keys of one conversation; the oldest go first, but never that of its id."""
 MANY_KEYS = 64
 """Keys of one look-up on the event loop; a longer history is looked up by the thread."""
 FORGET_ROWS = 64
@@ -35,7 +37,7 @@ _SCHEMA = (
     ) WITHOUT ROWID""",
     "CREATE INDEX session_by_expiry ON session (expires_unix_s)",
     "CREATE INDEX session_by_tenant ON session (tenant, is_private, expires_unix_s)",
-    "CREATE TABLE session_key (key BLOB, session BLOB, PRIMARY KEY (key, session)) WITHOUT ROWID",
+    "CREATE TABLE session_key (key BLOB NOT NULL, session BLOB NOT NULL, UNIQUE (key, session))",
     "CREATE INDEX key_by_session ON session_key (session)",
     "CREATE TABLE secret (value BLOB NOT NULL)",
 )
@@ -135,8 +137,14 @@ def _write(connection: sqlite3.Connection, *, write: SessionWrite, now_s: float)
         " is_private = excluded.is_private, state = excluded.state, expires_unix_s = excluded.expires_unix_s",
         (write.session, write.tenant, state.is_private, json.dumps(fields), now_s + write.idle_s),
     )
+    # What is replaced becomes the newest row: the key of its id, which every write brings, never goes.
     connection.executemany(
-        "INSERT OR IGNORE INTO session_key VALUES (?, ?)", [(key, write.session) for key in write.keys]
+        "INSERT OR REPLACE INTO session_key VALUES (?, ?)", [(key, write.session) for key in write.keys]
+    )
+    connection.execute(
+        "DELETE FROM session_key WHERE rowid IN"
+        " (SELECT rowid FROM session_key WHERE session = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+        (write.session, MAX_KEYS_EACH),
     )
 
 

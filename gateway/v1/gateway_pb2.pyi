@@ -1757,6 +1757,36 @@ class RuleLimits(_message.Message):
 Global___RuleLimits: _TypeAlias = RuleLimits  # noqa: Y015
 
 @_typing.final
+class TrimmedContext(_message.Message):
+    """TrimmedContext says what a model is not sent of a conversation that is too long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Output only. The model, one of the chain."""
+    messages: _builtins.int
+    """Output only. How many messages are left out, or hold a shortened result of a tool."""
+    tokens: _builtins.int
+    """Output only. How many tokens the prompt is shorter, by the estimate of routing."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        messages: _builtins.int = ...,
+        tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "model", b"model", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrimmedContext: _TypeAlias = TrimmedContext  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """Decision explains where a request may go."""
 
@@ -1775,6 +1805,7 @@ class Decision(_message.Message):
     SIGNALS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    TRIMMED_FIELD_NUMBER: _builtins.int
     privacy_class: Global___PrivacyClass.ValueType
     """Output only. The class that filters apply."""
     privacy_reason: _builtins.str
@@ -1823,6 +1854,12 @@ class Decision(_message.Message):
     def session(self) -> Global___Session:
         """Output only. What it did with what was known of the conversation."""
 
+    @_builtins.property
+    def trimmed(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrimmedContext]:
+        """Output only. What models are not sent of the conversation, because the rule
+        shortens it; unset when nothing is left out.
+        """
+
     def __init__(
         self,
         *,
@@ -1839,10 +1876,11 @@ class Decision(_message.Message):
         signals: Global___Signals | None = ...,
         limits: Global___RuleLimits | None = ...,
         session: Global___Session | None = ...,
+        trimmed: _abc.Iterable[Global___TrimmedContext] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "scores", b"scores", "session", b"session", "signals", b"signals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "limits", b"limits", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "session", b"session", "signals", b"signals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "findings", b"findings", "limits", b"limits", "masked", b"masked", "policy_hash", b"policy_hash", "privacy_class", b"privacy_class", "privacy_reason", b"privacy_reason", "refused", b"refused", "rule", b"rule", "rule_errors", b"rule_errors", "scores", b"scores", "session", b"session", "signals", b"signals", "trimmed", b"trimmed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ from gateway.domain.conversation import Message
 from gateway.domain.decision import EgressPermit
 from gateway.domain.privacy import Entities, Finding, PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
+from gateway.domain.session import NEW_SESSION
 from gateway.errors import NotPermitted, PolicyError
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
@@ -39,12 +40,17 @@ from gateway.privacy.masking import places
 from gateway.privacy.masking.restore import Restorer
 from gateway.privacy.normalize import NormalText
 from gateway.server.validation import config as checked_config
+from gateway.sessions import sessions
+from gateway.sessions import sqlite as session_file
+from gateway.sessions.conversation_keys import ConversationKeys
 from tests.support import egress_cases, embedding_policies
 from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
 from tests.support.calls import call_of
 from tests.support.egress_bench import captured_logs, play
 from tests.support.egress_cases import TEXT, directed
+from tests.support.egress_conversations import directed as directed_conversations
+from tests.support.egress_conversations import play as play_conversations
 from tests.support.egress_handoff import hand_over_everything
 from tests.support.mirror_values import check_no_leave_above_its_clearance, check_who_is_never_drawn
 from tests.support.permits import WRONG, permit_for
@@ -183,7 +189,13 @@ def _spaces() -> str:
     return f"vectors of another space come from {chain}" if chain else ""
 
 
+def _conversations() -> str:
+    _, leaks = play_conversations(directed_conversations())
+    return "; ".join(sorted(set(leaks))[:3])
+
+
 CHECKS: Mapping[str, Check] = {
+    "test_each_way_to_forget_a_private_turn": _conversations,
     "test_who_is_never_drawn": _never_drawn,
     "test_no_leave_for_a_judge_above_its_clearance": _judges,
     "test_whatever_goes_wrong_restricts_the_request": _entities,
@@ -327,6 +339,25 @@ def _unbind(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _without_session(choose: Any) -> Any:
+    return lambda routing_input, state, policy: choose(
+        routing_input, dataclasses.replace(state, session=NEW_SESSION), policy
+    )
+
+
+def _without_masked_session(class_as_masked: Any) -> Any:
+    return lambda model, routing_input, _, policy_hash: class_as_masked(
+        model, routing_input, NEW_SESSION, policy_hash
+    )
+
+
+def _unnoted(_: Any) -> Any:
+    async def note_decision(_: object, turn: object, *__: object) -> object:
+        return turn
+
+    return note_decision
+
+
 def _restricted_is_public(_: object, __: object, ___: object, hint: PrivacyClass | None) -> Any:
     return hint or PrivacyClass.PUBLIC, "none"
 
@@ -439,6 +470,22 @@ GUARDS: Sequence[Guard] = (
           remove=_unbind),
     Guard(name="sample: a class that is not named is not drawn from", where="selection.is_drawn_from",
           remove=_set(selection, "is_drawn_from", lambda *_: True)),
+    Guard(name="sessions: the class of earlier turns counts", where="routing.choose",
+          remove=_wrapped(routing, "choose", _without_session)),
+    Guard(name="sessions: so does what a mask left of them", where="stickiness.class_as_masked",
+          remove=_wrapped(routing, "class_as_masked", _without_masked_session)),
+    Guard(name="sessions: no class falls where turns overlap", where="domain.session.joined",
+          remove=_set(session_file, "joined", lambda _, later: later)),
+    Guard(name="sessions: of several conversations the highest class", where="domain.session.joined",
+          remove=_set(sessions, "joined", lambda _, state: state)),
+    Guard(name="sessions: an id is a key", where="conversation_keys.of_id",
+          remove=_set(ConversationKeys, "of_id", lambda *_: ())),
+    Guard(name="sessions: an answer is a key", where="conversation_keys.of_answer",
+          remove=_set(ConversationKeys, "of_answer", lambda *_: ())),
+    Guard(name="sessions: a class is taken down before anything is sent", where="Sessions.note_decision",
+          remove=_wrapped(sessions.Sessions, "note_decision", _unnoted)),
+    Guard(name="sessions: what is lost is restricted", where="Sessions._lost",
+          remove=_set(sessions.Sessions, "_lost", lambda *_: NEW_SESSION)),
     Guard(name="--air-gap reads the policy", where="air_gap.check_air_gap",
           remove=_wrapped(load, "check_air_gap", _always([]))),
     Guard(name="--air-gap takes digits only", where="air_gap.is_on_this_host",

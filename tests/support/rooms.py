@@ -12,7 +12,7 @@ LAYERS = (
         "gateway.engine.v1",
         "gateway.admin",
     ),
-    ("gateway.policy",),
+    ("gateway.policy", "gateway.trimming"),
     ("gateway.complexity", "gateway.privacy", "gateway.ledger", "gateway.sessions"),
     ("gateway.policy.loading", "gateway.policy.diff"),
     ("gateway.routing",),

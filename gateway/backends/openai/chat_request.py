@@ -47,6 +47,8 @@ def chat_body(
     }
     body |= sampling_parameters(config, spec.sampling.values())
     body |= penalties(config)
+    if spec.is_openai and permit.request.prompt_cache_key:
+        body["prompt_cache_key"] = permit.request.prompt_cache_key
     if not spec.is_openai:
         body |= _set({"top_k": config.top_k, "min_p": config.min_p})
     if config.stop:

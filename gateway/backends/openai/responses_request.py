@@ -83,6 +83,8 @@ def responses_body(
     if is_stream:
         body["stream"] = True
     dropped = {NAMES.get(each, each) for each in spec.drop}
+    if spec.is_openai and permit.request.prompt_cache_key:
+        body["prompt_cache_key"] = permit.request.prompt_cache_key
     added = with_extra(_summary(spec, config.reasoning), spec.extra_body)
     return with_extra(added, {key: value for key, value in body.items() if key not in dropped})
 

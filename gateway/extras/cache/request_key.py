@@ -20,8 +20,13 @@ HASH_BYTES = 32
 SECRET_BYTES = 32
 FORMAT = f"1 of {__version__}"
 """Of keys and stored answers; what another version of the gateway has stored is not found."""
-OF_THE_CALLER = frozenset({"request_id", "key_name", "hints", "labels", "languages", "session_id"})
-"""Fields of a request that no model is sent. What they change of routing is in class, chain and limits."""
+OF_THE_CALLER = frozenset(
+    {"request_id", "key_name", "hints", "labels", "languages", "session_id", "prompt_cache_key"}
+)
+"""Fields of a request that no model is sent, or that change no answer.
+
+What they change of routing is in class, chain and limits.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gateway.domain.trimming import Trim
 from gateway.policy.model import CompiledRule, ModelSpec, Policy
 from gateway.policy.source import Path
 
@@ -26,6 +27,9 @@ def loosened_rules(before: Policy, after: Policy) -> Iterator[tuple[Path, str]]:
             yield (*here, "route"), message
         if old.text != rule.text and _reaches(after.rules[index:], after.models):
             yield (*here, "when"), f"the condition of {rule.name} changed"
+        if _leaves_out_more(old, rule) and (cloud := _cloud(rule, after.models)):
+            detail = f"conversations that were too long for {', '.join(cloud)} are sent there shortened"
+            yield (*here, "context"), detail
     names = [rule.name for rule in after.rules]
     for index, rule in enumerate(before.rules):
         if rule.name not in names and index + 1 < len(before.rules) and _reaches(after.rules, after.models):
@@ -45,6 +49,13 @@ def _routes(old: CompiledRule, new: CompiledRule, was: _Models, now: _Models) ->
         first = [each for each in old.route[: old.route.index(model)] if not was[each].leaves_host]
         if earlier := [each for each in first if each not in new.route[:position]]:
             yield f"{new.name} tries {model} before {', '.join(earlier)}"
+
+
+def _leaves_out_more(old: CompiledRule, new: CompiledRule) -> bool:
+    """Say whether a rule shortens what it did not: such a conversation may be short enough to be sent."""
+    order = tuple(Trim)
+    was, now = (Trim.NONE if each.context is None else each.context.trim for each in (old, new))
+    return order.index(now) > order.index(was)
 
 
 def _reaches(rules: Sequence[CompiledRule], models: _Models) -> bool:

@@ -207,6 +207,9 @@ def _check_rules(parts: Parts) -> Iterator[Finding]:
             yield ("rules", index, "when"), "the last rule must have none, so that every request has a route"
         if index != parts.last_rule and rule.when is None:
             yield ("rules", index, "when"), "is missing; only the last rule has none"
+        if rule.context is not None and rule.context.limit is None and rule.context.above_tokens is not None:
+            path = ("rules", index, "context", "above_tokens")
+            yield path, "needs trim: tool_results or trim: oldest; with trim: none nothing is left out"
 
 
 def _check_routes(parts: Parts) -> Iterator[Finding]:

@@ -115,6 +115,7 @@ def _policy_of(file: PolicyFile, source: Source, scorer: Scorer | None, folder: 
                 route=rule.route,
                 text=rule.when,
                 limits=None if rule.set is None else rule.set.limits,
+                context=None if rule.context is None else rule.context.limit,
             )
             for rule in file.rules
         ),

@@ -16,7 +16,6 @@ from gateway.domain.answer import (
     Usage,
 )
 from gateway.domain.capability import Capability
-from gateway.domain.conversation import Message, Part, Reasoning, Text, ToolCall
 from gateway.domain.decision import Decision, Reason, Refusal, RoutingState
 from gateway.domain.privacy import Finding, PrivacyClass
 from gateway.domain.request_limits import RequestLimits
@@ -24,6 +23,7 @@ from gateway.domain.session import SessionOutcome
 from gateway.domain.ticket import Fetched
 from gateway.ledger.money import NANOS_PER_USD
 from gateway.policy.model import Policy
+from gateway.server.grpc.answer_message import render_message
 from gateway.server.model_list import ListedModel, list_models
 from gateway.server.timestamp import timestamp_of
 from gateway.v1 import gateway_pb2 as pb
@@ -62,6 +62,10 @@ def render_decision(decision: Decision) -> pb.Decision:
         masked=[pb.FindingCount(type=kind, count=count) for kind, count in sorted(decision.masked.items())],
         signals=pb.Signals(**signals.values()),  # type: ignore[arg-type]  # Fields of the same name and type.
         limits=None if decision.limits is None else _limits(decision.limits),
+        trimmed=[
+            pb.TrimmedContext(model=name, messages=each.messages, tokens=each.tokens)
+            for name, each in decision.trimmed.items()
+        ],
         session=None if decision.session is None else _session(decision.session),
     )
 
@@ -129,37 +133,6 @@ def render_event(request_id: str, event: Decision | StreamEvent) -> pb.StreamGen
             )
         case Answer():
             return pb.StreamGenerateResponse(completed=render_answer(request_id, event))
-
-
-def render_message(message: Message) -> pb.Message:
-    """Return an answer as a message that can be appended to the conversation."""
-    return pb.Message(
-        role=pb.Role.Value(f"ROLE_{message.role.name}"),
-        content=message.content,
-        parts=[_part(part) for part in message.parts],
-        name=message.name,
-    )
-
-
-def _part(part: Part) -> pb.Part:
-    match part:
-        case Text():
-            return pb.Part(text=part.text)
-        case ToolCall():
-            return pb.Part(
-                tool_call=pb.ToolCall(
-                    id=part.id,
-                    name=part.name,
-                    arguments_json=part.arguments_json,
-                    input=part.input,
-                    arguments_invalid=part.arguments_invalid,
-                    opaque=part.opaque,
-                    model=part.model,
-                )
-            )
-        case Reasoning():
-            return pb.Part(reasoning=pb.Reasoning(text=part.text, model=part.model, opaque=part.opaque))
-    raise TypeError(f"no model answers with {type(part).__name__}")
 
 
 def _delta(delta: Delta) -> pb.Delta:

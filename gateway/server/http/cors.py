@@ -11,7 +11,7 @@ EXPOSED = ", ".join(
     f"{PREFIX}{name}"
     for name in (
         *("request-id", "route", "model", "rule", "privacy-class", "degraded", "policy", "cost-usd"),
-        "cached-age-s",
+        *("cached-age-s", "trimmed"),
     )
 )
 MAX_AGE_S = 600

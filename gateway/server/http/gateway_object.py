@@ -62,7 +62,9 @@ def decision_object(decision: Decision) -> dict[str, Any]:
         "signals": signals.values(),
     }
     if decision.limits is not None:
-        shown["limits"] = {"max_tokens": decision.limits.max_tokens, "effort": decision.limits.effort}
+        shown["limits"] = decision.limits.fields()
+    if decision.trimmed:
+        shown["trimmed"] = [{"model": name, **each.counts()} for name, each in decision.trimmed.items()]
     if decision.session is not None:
         session = decision.session
         shown["session"] = {

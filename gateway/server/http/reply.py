@@ -141,12 +141,15 @@ def id_headers(request_id: str) -> dict[str, str]:
 
 def decision_headers(request_id: str, decision: Decision, *, model: str) -> dict[str, str]:
     """Return what is known before an answer has ended: why it goes where it goes."""
-    return id_headers(request_id) | {
+    headers = id_headers(request_id) | {
         "x-gateway-model": model,
         "x-gateway-rule": decision.rule,
         "x-gateway-privacy-class": decision.privacy_class.name.lower(),
         "x-gateway-policy": decision.policy_hash[:12],
     }
+    if (trimmed := decision.trimmed.get(model)) is not None:
+        headers["x-gateway-trimmed"] = f"messages={trimmed.messages}, tokens={trimmed.tokens}"
+    return headers
 
 
 def answer_headers(request_id: str, answer: Answer) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """A private turn is trimmed away by the client, and the next turn stays home all the same."""
 
+import json
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.domain.address import Address
+from gateway.records.writer import Records
 from gateway.testing.scripted import ScriptedBackend, reply
 from gateway.v1 import gateway_pb2 as pb
 from tests.support.served import ANY_PORT, Served, served
@@ -106,6 +109,26 @@ async def test_over_http() -> None:
     assert kept["model"] == "edge"
     assert ended == (200, {"was_known": True})
     assert after["model"] == "cloud"
+
+
+async def test_the_records_say_that_a_caller_ended_it(tmp_path: Path) -> None:
+    """With the hash that the conversation's other lines have, and never with its id."""
+    path = tmp_path / "d.jsonl"
+    records = Records(path, clock=SystemClock())
+    async with served(models(), policy=POLICY, records=records) as gateway:
+        await gateway.stub.Generate(asked(PRIVATE, session_id="my-session"))
+        for _ in range(2):
+            await gateway.stub.EndSession(pb.EndSessionRequest(session_id="my-session"))
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    (turn,) = (line for line in lines if line["kind"] == "request")
+    ends = [line for line in lines if line["kind"] == "session_end"]
+    assert [(line["session"], line["tenant"], line["was_known"]) for line in ends] == [
+        (turn["session"], turn["tenant"], True),
+        (turn["session"], turn["tenant"], False),
+    ]
+    assert all(line["request_id"] for line in ends)
+    assert "my-session" not in path.read_text()
 
 
 async def test_it_outlives_a_restart_in_a_file(tmp_path: Path) -> None:

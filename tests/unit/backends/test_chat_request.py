@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.backends.openai.chat_request import chat_body
+from gateway.backends.openai.responses_request import responses_body
 from gateway.domain.conversation import (
     File,
     Image,
@@ -410,3 +411,15 @@ def test_an_id_that_is_too_long_for_openai_is_shortened() -> None:
     assert first["tool_calls"][0]["id"] == second["tool_call_id"]  # type: ignore[index]
     assert len(second["tool_call_id"]) == 29  # type: ignore[index]
     assert sent(call, result)[1]["tool_call_id"] == long  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("base_url", "sent_key"), [(OPENAI, "k"), (OTHER, None)])
+def test_openai_alone_is_told_the_key_of_a_conversation(base_url: str, sent_key: str | None) -> None:
+    """Others might refuse a parameter that they do not know; in both of its APIs."""
+    values = {"kind": "openai", "model": "gpt", "clearance": "public", "base_url": base_url}
+    spec = OpenAIModel.model_validate(values)
+    request = Request(request_id="r", tenant="t", messages=(HELLO,), session_id="mine", prompt_cache_key="k")
+    for body_for in (chat_body, responses_body):
+        body = body_for("cloud", spec, permit_for(request), 50, is_stream=False)
+        assert body.get("prompt_cache_key") == sent_key
+        assert "mine" not in repr(body)

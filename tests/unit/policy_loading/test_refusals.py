@@ -204,6 +204,24 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
             "is missing; per: label needs the name of a label",
         ),
         (
+            "route: [edge]}",
+            "route: [edge], context: {above_tokens: 20000}}",
+            "14: rules[1].context.above_tokens",
+            "needs trim: tool_results or trim: oldest; with trim: none nothing is left out",
+        ),
+        (
+            "route: [edge]}",
+            "route: [edge], context: {trim: result}}",
+            "14: rules[1].context.trim",
+            "must be one of none, tool_results, oldest",
+        ),
+        (
+            "route: [edge]}",
+            "route: [edge], context: {trim: oldest, above_tokens: 10}}",
+            "14: rules[1].context.above_tokens",
+            "must be at least 1000",
+        ),
+        (
             "window: day",
             "window: day, key: ci",
             "11: budgets[0].key",

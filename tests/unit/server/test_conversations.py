@@ -21,7 +21,7 @@ from gateway.domain.conversation import (
 )
 from gateway.errors import InvalidRequest
 from gateway.pipeline.steps import finished
-from gateway.server.grpc.render import render_message
+from gateway.server.grpc.answer_message import render_message
 from gateway.server.grpc.wire import parse_request, prompt_tokens
 from gateway.server.validation.json_text import argument_steps, without_needless_escapes
 from gateway.v1 import gateway_pb2 as pb

@@ -252,6 +252,22 @@ async def test_what_the_store_does_not_take_is_known_to_this_process() -> None:
     assert (await turn(sessions, client.request("x"))).privacy_class is SECRET
 
 
+async def test_a_provider_is_told_a_hash_of_the_conversation() -> None:
+    """The same in each turn and in every process, another one for another tenant; none of a lone request."""
+    store, request = MemorySessions(clock=FakeClock()), Conversation(session_id="mine").request("x")
+    first = await sessions_in(store).begin(request, POLICY)
+    await turn(sessions_in(store), request, answer=said(1))
+    again = await sessions_in(store).begin(request, POLICY)
+    other = await sessions_in(store).begin(replace(request, tenant="other"), POLICY)
+    lone = await sessions_in(store).begin(replace(request, session_id=""), POLICY)
+
+    assert first.prompt_cache_key == again.prompt_cache_key
+    assert len({first.prompt_cache_key, other.prompt_cache_key, lone.prompt_cache_key}) == 3
+    assert lone.prompt_cache_key == ""
+    assert "mine" not in first.prompt_cache_key
+    assert bytes.fromhex(first.prompt_cache_key) not in first.sessions
+
+
 async def test_policy_says_whether_nothing_said() -> None:
     """The default of a policy leaves it to the kind of store."""
     assert POLICY.sessions.on_error is None

@@ -51,6 +51,7 @@ _DECISION: Final = record(
         **{name: _KINDS[type(each)] for name, each in _SIGNALS.items()},
     ),
     limits=record(),
+    trimmed=many(record("model", "messages", "tokens", model=TEXT, messages=COUNT, tokens=COUNT)),
     session=record(
         *("status", "privacy_class", "model", "why"),
         status=words(*SessionStatus),

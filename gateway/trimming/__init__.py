@@ -1,0 +1,1 @@
+"""Shortens conversations that are too long for a model; pure."""
