@@ -12,7 +12,8 @@ from gateway.offline.replay import cost_of_first
 from gateway.offline.traffic import gather
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.threshold import threshold_of
-from gateway.records.codec import fields_of, read_record
+from gateway.records.decoding import read_record
+from gateway.records.encoding import fields_of
 from tests.support.decisions import decided
 from tests.support.records_made import POLICY, ended
 
