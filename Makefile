@@ -52,6 +52,9 @@ bench: setup  ## Measure what a request costs the gateway itself, over gRPC and 
 bench-layers: setup  ## What each layer of the gateway adds to a call, and to a stream.
 	@$(BIN)/python benchmarks/hot_path_layers.py
 
+bench-cache: setup  ## What the cache of answers costs and saves, in CPU time.
+	@$(BIN)/python benchmarks/answer_cache.py
+
 bench-peers: setup  ## What a call costs beside LiteLLM and Portkey; FLAGS=--quick takes two minutes on a quiet machine.
 	@$(BIN)/python -m benchmarks.peers $(FLAGS)
 

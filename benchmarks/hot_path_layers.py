@@ -227,6 +227,10 @@ class Handlers:
         else:
             await self.ask(MESSAGE)
 
+    async def ask_stream(self, message: bytes) -> None:
+        """Ask for a stream."""
+        await self.stream(message, _Rpc())
+
     async def ask(self, message: bytes) -> None:
         """Ask for a whole answer."""
         (await self.unary(message, _Rpc())).SerializeToString()

@@ -45,6 +45,8 @@ def answer_rows(response: pb.GenerateResponse) -> list[Row]:
         finish = pb.FinishReason.Name(response.finish_reason).removeprefix("FINISH_REASON_")
         source = f"{pb.Route.Name(response.route).removeprefix('ROUTE_')}, model {response.model}, {finish}"
     rows = [("answer", source)]
+    if response.HasField("cached_age_s"):
+        rows.append(("kept", f"made {response.cached_age_s:.1f} s ago for an identical request"))
     if response.degraded.ticket_id:
         command = f"gateway handoff fetch {response.degraded.ticket_id}"
         rows.append(("ticket", f"a person may answer; ask for it with: {command}"))

@@ -101,3 +101,38 @@ class CachedCaller:
     def asking(self) -> "asyncio.Task[Answer]":
         """Take it beside others; cancel it to leave."""
         return asyncio.get_running_loop().create_task(self.answer())
+
+
+class NotingStore:
+    """A store that notes what it is asked, and can fail."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.fails = fails
+        self.kept: dict[bytes, bytes] = {}
+        self.puts = self.gets = self.asked = 0
+
+    async def secret(self) -> bytes:
+        """Return the key of its hashes."""
+        self._ask()
+        return b"s" * 32
+
+    async def get(self, key: bytes) -> bytes | None:
+        """Return what was put."""
+        self._ask()
+        self.gets += 1
+        return self.kept.get(key)
+
+    async def put(self, key: bytes, answer: bytes, *, ttl_s: float) -> None:
+        """Keep it for ever."""
+        del ttl_s
+        self._ask()
+        self.puts += 1
+        self.kept[key] = answer
+
+    async def aclose(self) -> None:
+        """Free nothing."""
+
+    def _ask(self) -> None:
+        self.asked += 1
+        if self.fails:
+            raise ConnectionError("Redis cannot be used (a test)")

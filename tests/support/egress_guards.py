@@ -26,6 +26,7 @@ from gateway.domain.privacy import Entities, Finding, PrivacyClass
 from gateway.domain.request import GenerationConfig, Request
 from gateway.domain.session import NEW_SESSION
 from gateway.errors import NotPermitted, PolicyError
+from gateway.extras.cache import answer_cache
 from gateway.extras.handoff import encryption, service
 from gateway.extras.mirror import selection
 from gateway.pipeline.steps import finished
@@ -48,6 +49,7 @@ from tests.support import entity_doubles as entities
 from tests.support import masking_requests as masking
 from tests.support.calls import call_of
 from tests.support.egress_bench import captured_logs, play
+from tests.support.egress_cache import keep_everything
 from tests.support.egress_cases import TEXT, directed
 from tests.support.egress_conversations import directed as directed_conversations
 from tests.support.egress_conversations import play as play_conversations
@@ -57,6 +59,7 @@ from tests.support.permits import WRONG, permit_for
 from tests.support.policies import AIR_GAP
 from tests.support.privacy_doubles import check_what_is_everywhere_is_not_listed
 from tests.support.requests import request_of
+from tests.support.virtual_time import VirtualLoop
 
 DETECTORS = len(scoring.DEFAULT_DETECTORS)
 Check = Callable[[], str]
@@ -184,6 +187,11 @@ def _judges() -> str:
     return _passes(check_no_leave_above_its_clearance)
 
 
+def _kept() -> str:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return "; ".join(runner.run(keep_everything()))
+
+
 def _spaces() -> str:
     chain = embedding_policies.chain_of_another_space()
     return f"vectors of another space come from {chain}" if chain else ""
@@ -212,6 +220,7 @@ CHECKS: Mapping[str, Check] = {
     "test_a_defects_message_stays_out_of_the_log": _defects,
     "test_what_waits_for_people_is_sealed": _handoffs,
     "test_no_model_of_another_space_is_asked": _spaces,
+    "test_what_is_private_is_not_kept": _kept,
 }
 """Every check in its fast form, by the test that it stands for."""
 
@@ -404,6 +413,8 @@ GUARDS: Sequence[Guard] = (
     ),
     Guard(name="the texts of an embedding count", where="scorer.scanned_strings",
           remove=_wrapped(scoring, "strings_of", _chats_only)),
+    Guard(name="what is too private is not kept", where="answer_cache.may_be_kept",
+          remove=_set(answer_cache, "may_be_kept", lambda *_: True)),
     Guard(name="vectors are of the space that is asked for", where="routing._refuse",
           remove=_wrapped(routing, "_refuse", _in_any_space)),
     Guard(name="what no detector reads is restricted", where="scorer.assessment",

@@ -11,6 +11,7 @@ from gateway.clock import Clock
 from gateway.domain.answer import Answer, Delta, StreamEvent
 from gateway.domain.decision import Decision
 from gateway.domain.delivery import Delivery
+from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
 from gateway.extras.cache.in_flight import InFlight, as_cached
 from gateway.extras.cache.request_key import RequestKeys, flight_key, is_repeatable
@@ -56,7 +57,6 @@ class AnswerCache:
     ) -> None:
         self._policy = policy
         self._section = section
-        self._max_class = privacy_class(section.max_class)
         self._store = store
         self._models_hash = models_hash
         self._on_look_up = on_look_up
@@ -96,7 +96,7 @@ class AnswerCache:
         delivery: Delivery,
         begin: Callable[[], AsyncGenerator[StreamEvent, None]],
     ) -> AsyncGenerator[StreamEvent, None]:
-        control, is_kept = context.cache_control, decision.privacy_class <= self._max_class
+        control, is_kept = context.cache_control, may_be_kept(decision.privacy_class, self._section)
         keys = await self._keys()
         key = None if keys is None else keys.of(request, decision)
         stored = await self._read(key) if key is not None and is_kept and control.may_read else None
@@ -160,6 +160,11 @@ class AnswerCache:
     def _pause(self, error: ConnectionError) -> None:
         self._paused_until_s = self._clock.monotonic_s() + PAUSE_S
         _log.error("cache.unavailable", why=str(error), asked_again_after_s=PAUSE_S)
+
+
+def may_be_kept(class_: PrivacyClass, section: CachePolicy) -> bool:
+    """Say whether answers to requests of a class are kept."""
+    return class_ <= privacy_class(section.max_class)
 
 
 def _events(answer: Answer, delivery: Delivery) -> list[StreamEvent]:

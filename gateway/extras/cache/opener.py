@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from gateway.clock import Clock
-from gateway.domain.optional import require
 from gateway.errors import StartupError
 from gateway.extras.cache.answer_cache import AnswerCache, OnLookUp
 from gateway.extras.cache.memory import MemoryAnswers
@@ -65,8 +64,7 @@ class CacheOpener:
     def _shared(self) -> "RedisAnswers":
         if not self._state_url.startswith(REDIS):
             raise StartupError("cache.store: redis needs --state redis://HOST")
-        if self._redis is None:
-            require("redis", because="cache.store: redis needs the Redis client")
+        if self._redis is None:  # The ledger is there too, so the client is installed, and the URL is one.
             from gateway.extras.cache.redis import RedisAnswers
 
             self._redis = RedisAnswers(self._state_url)

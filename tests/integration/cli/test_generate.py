@@ -64,6 +64,18 @@ async def test_verbose_tells_how_the_answer_came_about(
         assert told in err
 
 
+async def test_a_kept_answer_says_so(
+    service: ScriptedGateway, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody wonders that it cost nothing."""
+    kept = pb.GenerateResponse()
+    kept.CopyFrom(ANSWER)
+    kept.cached_age_s = 12.34
+    service.answer = kept
+    assert await gateway("generate", "--server", target, "-v", "hi") == 0
+    assert "made 12.3 s ago for an identical request" in " ".join(capsys.readouterr().err.split())
+
+
 async def test_json_is_the_whole_response(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--json` prints one object with the names of the proto, zeros included."""
     assert await gateway("generate", "--server", target, "--json", "hi") == 0

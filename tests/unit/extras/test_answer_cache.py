@@ -23,7 +23,7 @@ from gateway.errors import BackendUnreachable
 from gateway.extras.cache.answer_cache import PAUSE_S, LookUp
 from gateway.policy.caching import CachePolicy
 from gateway.testing.scripted import Script, reply
-from tests.support.cached_calls import GREEDY, CachedBench
+from tests.support.cached_calls import GREEDY, CachedBench, NotingStore
 from tests.support.dispatch_doubles import Bench, a_budget
 from tests.support.virtual_time import virtual_time
 
@@ -142,7 +142,7 @@ async def test_no_cache_puts_a_new_answer_in_place_of_the_old() -> None:
 @virtual_time
 async def test_what_is_too_private_is_never_kept(class_: PrivacyClass, max_class: Any, is_kept: bool) -> None:
     """Above `max_class` nothing is written, and nothing read."""
-    written = _Written()
+    written = NotingStore()
     bench = bench_of(section=CachePolicy(max_class=max_class), store=written)
     for _ in range(2):
         await bench.caller("cloud", class_=class_).answer()
@@ -224,7 +224,7 @@ async def test_a_sample_is_never_kept() -> None:
 @virtual_time
 async def test_without_a_store_models_answer() -> None:
     """A store that fails costs one wait, and is asked again after a pause."""
-    store = _Written(fails=True)
+    store = NotingStore(fails=True)
     bench = bench_of(store=store)
     for _ in range(3):
         assert (await bench.caller("cloud").answer()).cached_age_s is None
@@ -243,7 +243,7 @@ async def test_without_a_store_models_answer() -> None:
 @virtual_time
 async def test_what_cannot_be_read_is_a_miss() -> None:
     """Bytes of somebody else are not an answer."""
-    store = _Written()
+    store = NotingStore()
     bench = bench_of(store=store)
     await bench.caller("cloud").answer()
     await settled(bench)
@@ -267,38 +267,3 @@ async def test_a_thinking_answer_keeps_its_thought() -> None:
         (None, "42"),
     ]
     assert [type(each) for each in pieces] == [CachedDelta, Delta]
-
-
-class _Written:
-    """A store that notes what it is asked, and can fail."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.fails = fails
-        self.kept: dict[bytes, bytes] = {}
-        self.puts = self.gets = self.asked = 0
-
-    async def secret(self) -> bytes:
-        """Return the key of its hashes."""
-        self._ask()
-        return b"s" * 32
-
-    async def get(self, key: bytes) -> bytes | None:
-        """Return what was put."""
-        self._ask()
-        self.gets += 1
-        return self.kept.get(key)
-
-    async def put(self, key: bytes, answer: bytes, *, ttl_s: float) -> None:
-        """Keep it for ever."""
-        del ttl_s
-        self._ask()
-        self.puts += 1
-        self.kept[key] = answer
-
-    async def aclose(self) -> None:
-        """Free nothing."""
-
-    def _ask(self) -> None:
-        self.asked += 1
-        if self.fails:
-            raise ConnectionError("Redis cannot be used (a test)")

@@ -60,6 +60,7 @@ DEAD = attempt("backup", Outcome.FAILED, reason=Reason.ENGINE_DOWN)
         (replace(FINE, finish_reason=FinishReason.CONTENT_FILTER), False),
         (replace(FINE, attempts=(attempt(continued=True),)), False),
         (replace(FINE, attempts=(DEAD, attempt())), False),
+        (replace(FINE, attempts=(), cached_age_s=0.0), False),
         (
             replace(
                 FINE, route=Route.CANNED, model="", finish_reason=None,

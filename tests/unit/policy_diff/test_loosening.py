@@ -40,6 +40,7 @@ records: {features_up_to: internal, labels: [team], on_error: refuse}
 limits: {concurrency: 10, tenant_concurrency: 5}
 handoff: {queue: sqlite, when_reason: [CLEARANCE], store_up_to: internal, keep_days: 3}
 mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}
+cache: {ttl_s: 60, max_class: internal}
 keys:
   ci: {models: [small, edge, backup]}
 aliases: {small: edge, large: cloud}
@@ -126,6 +127,9 @@ LOOSER = [
     ("classes: [internal]", "classes: [internal, public]", "mirror.classes: added public"),
     ("max_usd_per_day: 2.5", "max_usd_per_day: 3", "mirror.max_usd_per_day: raised from 2.5 to 3"),
     (", judge: cloud", "", "mirror.judge: changed: another model sees requests with both answers"),
+    ("max_class: internal", "max_class: restricted", "cache.max_class: raised from internal to restricted"),
+    ("ttl_s: 60", "ttl_s: 61", "cache.ttl_s: raised from 60 to 61"),
+    ("ttl_s: 60", "ttl_s: 60, store: redis", "cache.store: is redis now: answers leave the process"),
     ("on_error: refuse", "on_error: continue", "records.on_error: changed from refuse to continue"),
 ]  # fmt: skip
 
@@ -158,6 +162,8 @@ NOT_LOOSER = [
     ("keep_days: 3", "keep_days: 2"),
     ("share: 0.05", "share: 0.04"),
     ("max_usd_per_day: 2.5", "max_usd_per_day: 1"),
+    ("ttl_s: 60, max_class: internal", "ttl_s: 59, max_class: public, coalesce: true, max_mb: 100"),
+    ("cache: {ttl_s: 60, max_class: internal}\n", ""),
     ("mirror: {share: 0.05, classes: [internal], max_usd_per_day: 2.5, judge: cloud}\n", ""),
 ]
 

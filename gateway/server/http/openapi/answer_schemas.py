@@ -68,6 +68,7 @@ _GATEWAY: Final = record(
     cost_usd=NUMBER,
     decision=named("Decision"),
     attempts=many(record("model", "outcome", "start_ms", "duration_ms", "cost_usd")),
+    cached_age_s=NUMBER,
     degraded=named("Degraded"),
 )
 _CHOICE: Final = record(
