@@ -161,3 +161,11 @@ def test_conditions_share_facts_and_never_mix_them_up() -> None:
     assert [(a, b) for _, a, b in asked] == [
         (True, False), (False, True), (True, False), (True, False), (False, True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["budget . plan < 0.0", "session\n.model == 'edge'", "turn == 4"])
+def test_a_variable_is_read_however_its_name_is_written(when: str) -> None:
+    """Only variables that conditions may read are converted, also one that is compiled after others ran."""
+    conditions, given = Conditions(), facts()
+    assert conditions.compile("complexity == 0.5").holds(given)
+    assert conditions.compile(when).holds(given)
