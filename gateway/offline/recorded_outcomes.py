@@ -5,13 +5,15 @@ Pure.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from gateway.offline.outcomes import BadOutcome, QualityOutcome, outcome_of
 from gateway.records.decoding import BadRecord
 from gateway.records.encoding import VERSION
 
-Lines = Iterable[tuple[str, Mapping[str, Any]]]
+T = TypeVar("T")
+Fields = Mapping[str, Any]
+Lines = Iterable[tuple[str, Fields]]
 """Location and fields of each line."""
 
 _SIDES: Mapping[str, str] = {"LOCAL": "weak", "CLOUD": "strong"}
@@ -34,19 +36,46 @@ class RecordedOutcomes:
     """One for each mirrored request whose answers were compared."""
 
 
-def recorded_outcomes(read: Callable[[], Lines]) -> RecordedOutcomes:
-    """Return the outcomes in records; reads them twice. Raises BadRecord with the location.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated(Generic[T]):
+    """What was made of the requests that have feedback."""
 
-    The last feedback of a request counts, for the last request with its id that had ended by then.
-    """
-    feedback, scores = _feedback(read())
-    requests, mirrored = 0, []
-    rated: dict[_Key, tuple[tuple[bool, float], QualityOutcome]] = {}
+    requests: int
+    """Requests that a model answered, with feedback or without."""
+    feedback: int
+    joined: tuple[T, ...]
+
+
+def recorded_outcomes(read: Callable[[], Lines]) -> RecordedOutcomes:
+    """Return the outcomes in records; reads them three times. Raises BadRecord with the location."""
+
+    def outcome(fields: Fields, location: str, score: float) -> QualityOutcome:
+        return _outcome(fields, location, **{_SIDES[fields["route"]]: score})
+
+    rated = rated_requests(read, lambda fields: "features" in fields, outcome)
+    mirrored = []
     for location, fields in read():
         if fields.get("kind") == "outcome" and "features" in fields and fields.get("weak") is not None:
             _key(fields, location)
             mirrored.append(_outcome(fields, location, weak=fields["weak"], strong=fields.get("strong")))
-        if fields.get("kind") != "request" or "features" not in fields or fields.get("route") not in _SIDES:
+    return RecordedOutcomes(
+        requests=rated.requests, feedback=rated.feedback, joined=rated.joined, mirrored=tuple(mirrored)
+    )
+
+
+def rated_requests(
+    read: Callable[[], Lines], is_usable: Callable[[Fields], bool], make: Callable[[Fields, str, float], T]
+) -> Rated[T]:
+    """Return what `make` makes of each usable request with feedback; reads the records twice.
+
+    It gets fields, location and score. Raises BadRecord with the location. The last feedback of a request
+    counts, for the last request with its id that had ended by then.
+    """
+    feedback, scores = _feedback(read())
+    requests = 0
+    rated: dict[_Key, tuple[tuple[bool, float], T]] = {}
+    for location, fields in read():
+        if fields.get("kind") != "request" or fields.get("route") not in _SIDES or not is_usable(fields):
             continue
         if fields.get("facts", {}).get("signals", {}).get("is_embedding"):
             continue  # Vectors, of which no score says which model is better.
@@ -60,13 +89,9 @@ def recorded_outcomes(read: Callable[[], Lines]) -> RecordedOutcomes:
         # A request that ended after the feedback counts only if there is no other: clocks of hosts differ.
         rank = at_unix_s <= given_unix_s, at_unix_s
         if key not in rated or rated[key][0] <= rank:
-            rated[key] = rank, _outcome(fields, location, **{_SIDES[fields["route"]]: score})
-    return RecordedOutcomes(
-        requests=requests,
-        feedback=feedback,
-        joined=tuple(outcome for _, outcome in rated.values()),
-        mirrored=tuple(mirrored),
-    )
+            rated[key] = rank, make(fields, location, score)
+    joined = tuple(each for _, each in rated.values())
+    return Rated(requests=requests, feedback=feedback, joined=joined)
 
 
 def _feedback(lines: Lines) -> tuple[int, Mapping[_Key, tuple[float, float]]]:
