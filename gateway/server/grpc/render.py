@@ -297,4 +297,5 @@ def render_usage(usage: Usage) -> pb.Usage:
         cached_prompt_tokens=usage.cached_prompt_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         reasoning_tokens=usage.reasoning_tokens,
+        sample_tokens=usage.sample_tokens,
     )
