@@ -8,7 +8,7 @@ from gateway.ledger.money import cost_usd_nanos
 from gateway.offline.outcomes import QualityOutcome, gains_of
 from gateway.offline.recorded_outcomes import Fields, Lines, Rated, rated_requests
 from gateway.policy.model import Policy
-from gateway.records.codec import BadRecord, DecisionRecord, read_record
+from gateway.records.decoding import BadRecord, DecisionRecord, read_record
 
 Value = int | float | bool | str
 

@@ -12,7 +12,7 @@ from gateway.cli.app import run
 from gateway.domain.signals import ConversationSignals
 from gateway.policy.loading.load import parse_policy
 from gateway.policy.loading.rules import Conditions
-from gateway.records.codec import fields_of
+from gateway.records.encoding import fields_of
 from tests.support.records_made import POLICY, TEXT, ended
 
 Score = Callable[[ConversationSignals, random.Random], float]
