@@ -556,8 +556,16 @@ class NotConfident(BackendError):
     code = "UNAVAILABLE"
     breaker = BreakerVerdict.IGNORE
 
-    def __init__(self, model: str, *, confidence: float, below: float, usage: Usage | None) -> None:
-        super().__init__(model, f"its confidence in the answer is {confidence:.2f}, below {below:g}")
+    def __init__(
+        self,
+        model: str,
+        *,
+        confidence: float,
+        below: float,
+        usage: Usage | None,
+        what: str = "its confidence in the answer",
+    ) -> None:
+        super().__init__(model, f"{what} is {confidence:.2f}, below {below:g}")
         self.confidence = confidence
         self.usage = usage
         """Tokens of the answer that was dropped."""

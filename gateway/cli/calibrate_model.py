@@ -15,7 +15,7 @@ from gateway.clock import SystemClock
 from gateway.domain.conversation import Message, Role
 from gateway.domain.files import sha256_of_file
 from gateway.engine.models import resolve_model_path
-from gateway.offline.confidence_fit import ConfidenceOutcome, Fit, fit
+from gateway.offline.confidence_fit import ConfidenceOutcome, Fit, compare_signals, fit
 from gateway.offline.labelled import LabelledQuestion, read_questions
 from gateway.offline.model_probe import ModelProbe, ProbeAnswer
 from gateway.policy.model import LlamaCppModel, Policy
@@ -38,6 +38,13 @@ def calibrate_model(policy: Policy, name: str, *, labelled: Path, as_json: bool)
     except ValueError as error:
         raise CommandFailed(f"{labelled}: {error}") from None
     _print(found, outcomes, as_json=as_json, hashes=_hashes(spec, template_sha256))
+    if not as_json and (compared := compare_signals(outcomes)) is not None:
+        print(
+            f"Samples of {compared.answers} answers, {compared.sample_tokens:.0f} tokens each. AUROC on"
+            f" held-out answers: by the tokens {compared.logits:.3f}, by agreement {compared.agreement:.3f},"
+            f" by both {compared.both:.3f}.",
+            file=sys.stderr,
+        )
 
 
 async def _ask(
@@ -63,7 +70,12 @@ def _outcomes(
     """Yield the outcome of each question; an answer without a token is left out."""
     for question, reply in zip(questions, answers, strict=True):
         if reply.signals is not None:
-            yield ConfidenceOutcome(signals=reply.signals, is_right=question.is_right(reply.text))
+            yield ConfidenceOutcome(
+                signals=reply.signals,
+                is_right=question.is_right(reply.text),
+                agreement=reply.agreement,
+                sample_tokens=reply.sample_tokens,
+            )
 
 
 def _hashes(spec: LlamaCppModel, template_sha256: str) -> dict[str, str]:
@@ -77,7 +89,9 @@ def _print(
     """Print the block for the policy on standard output, and its quality on standard error."""
     values = asdict(found)
     if as_json:
-        print(json.dumps({"answers": len(outcomes), **hashes, **values}))
+        compared = compare_signals(outcomes)
+        both = {} if compared is None else {"agreement": asdict(compared)}
+        print(json.dumps({"answers": len(outcomes), **hashes, **values, **both}))
         return
     print("calibration:")
     for key, value in hashes.items():

@@ -124,7 +124,7 @@ class BudgetLayer:
     async def around(self, attempt: AttemptContext) -> AsyncIterator[None]:
         """Surround a try; raises BudgetExhausted or LedgerUnavailable without one."""
         target = attempt.target
-        worst_usd_nanos = worst_case_usd_nanos(target.spec, target.request, target.max_tokens)
+        worst_usd_nanos = worst_case_usd_nanos(target.spec, target.request, target.reserved_tokens)
         _check_callers_limit(target, worst_usd_nanos)
         with target.attempt_log.open_call(worst_usd_nanos):
             reservation_id = await self._open(target, worst_usd_nanos)

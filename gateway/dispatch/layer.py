@@ -56,8 +56,13 @@ class Target:
 
     @cached_property
     def max_tokens(self) -> int:
-        """The bound that is reserved and sent."""
+        """The bound of an answer; always sent."""
         return most_tokens(self.request, self.spec)
+
+    @property
+    def reserved_tokens(self) -> int:
+        """The most tokens that are charged: of the answer, and of samples beside it."""
+        return self.max_tokens + (0 if self.escalate is None else self.escalate.sample_tokens)
 
     def call(self, deadline: Deadline, *, traceparent: str | None) -> Call:
         """Return what the backend is given."""

@@ -42,11 +42,11 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int = 0
-    """Of the prompt, read from a cache."""
     cache_write_tokens: int = 0
-    """Of the prompt, written to a cache."""
+    """Of the prompt, written to a cache; the cached ones were read from one."""
     reasoning_tokens: int = 0
-    """Of the answer."""
+    sample_tokens: int = 0
+    """Of samples that were drawn to see whether they agree; in no other number."""
 
     def counts(self) -> dict[str, int]:
         """Return all counts by their names; `dataclasses.asdict` would copy each of them."""

@@ -89,7 +89,7 @@ def cost_usd_nanos(spec: ModelSpec, usage: Usage) -> int:
         (usage.prompt_tokens - cached - written) * picos_per_token(price.input)
         + cached * picos_per_token(price.of("cached_input"))
         + written * picos_per_token(price.of("cache_write"))
-        + usage.completion_tokens * picos_per_token(price.output)
+        + (usage.completion_tokens + usage.sample_tokens) * picos_per_token(price.output)
     )
 
 

@@ -30,6 +30,47 @@ class ConfidenceOutcome:
 
     signals: Signals
     is_right: bool
+    agreement: float | None = None
+    """The share of samples that come to the same, where some were drawn."""
+    sample_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalComparison:
+    """AUROC of right answers on held-out ones, by the logits, by the agreement of samples, and by both."""
+
+    answers: int
+    logits: float
+    agreement: float
+    both: float
+    sample_tokens: float
+    """Of an answer, on average."""
+
+
+def compare_signals(outcomes: Sequence[ConfidenceOutcome]) -> SignalComparison | None:
+    """Return what samples add to the logits; None where none were drawn, or too few answers are of a kind."""
+    compared = [outcome for outcome in outcomes if outcome.agreement is not None]
+    right = np.array([outcome.is_right for outcome in compared], dtype=np.float64)
+    if min(right.sum(), len(right) - right.sum()) < LEAST_OF_EACH:
+        return None
+    agreed = np.array([[outcome.agreement] for outcome in compared], dtype=np.float64)
+    logits = np.array([list(asdict(outcome.signals).values()) for outcome in compared])
+    return SignalComparison(
+        answers=len(compared),
+        logits=auroc(_best_held_out(logits, right), right),
+        agreement=auroc(agreed[:, 0], right),
+        both=auroc(_best_held_out(np.column_stack([logits, agreed]), right), right),
+        sample_tokens=float(np.mean([outcome.sample_tokens for outcome in compared])),
+    )
+
+
+def _best_held_out(raw: Matrix, right: Matrix) -> Matrix:
+    """Return the probability of each answer by a fit without it, at the best strength."""
+    scale = raw.std(axis=0)
+    scale[scale == 0.0] = 1.0
+    signals = (raw - raw.mean(axis=0)) / scale
+    found = [_held_out(signals, right, strength) for strength in STRENGTHS]
+    return min(found, key=lambda each: _log_loss(each, right))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.backends.agreement import Samples, agreement, answer_key, held_back
 from gateway.backends.base import Call
 from gateway.backends.confidence import Signals, signals_of
 from gateway.backends.local import LocalBackend
 from gateway.clock import Clock, Deadline
-from gateway.domain.answer import TokenConfidence
+from gateway.domain.answer import Chunk, TokenConfidence
+from gateway.domain.assembly import assembled
 from gateway.domain.conversation import Message
 from gateway.domain.request import GenerationConfig, Request
 from gateway.engine_host.supervisor import EngineSupervisor
@@ -25,6 +27,9 @@ class ProbeAnswer:
 
     text: str = field(repr=False)
     signals: Signals | None
+    agreement: float | None = None
+    """The share of answers that come to the same, where samples are compared."""
+    sample_tokens: int = 0
 
 
 class ModelProbe:
@@ -76,7 +81,25 @@ class ModelProbe:
         )
         text = ""
         certainties: list[TokenConfidence] = []
+        chunks: list[Chunk] = []
         async for chunk in self._backend.stream(call):
+            chunks.append(chunk)
             text += chunk.text
             certainties += chunk.certainties
-        return ProbeAnswer(text=text, signals=signals_of(certainties) if certainties else None)
+        agreed, sample_tokens = await self._compared(call, chunks)
+        return ProbeAnswer(
+            text=text,
+            signals=signals_of(certainties) if certainties else None,
+            agreement=agreed,
+            sample_tokens=sample_tokens,
+        )
+
+    async def _compared(self, call: Call, chunks: Sequence[Chunk]) -> tuple[float | None, int]:
+        """Return how far samples agree with the part of an answer that is held back, and their tokens."""
+        asked = self._escalate.agreement
+        if asked is None:
+            return None, 0
+        async with Samples(self._backend, call, asked) as samples:
+            keys = await samples.keys(ANSWER_S)
+        held = held_back(chunks, asked.max_tokens)
+        return agreement(answer_key(assembled(held)), keys), samples.tokens

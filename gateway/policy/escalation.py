@@ -30,6 +30,38 @@ class Calibration(Strict):
     )
 
 
+class Agreement(Strict):
+    """Draw short samples beside the answer; where they come to something else, try the next model.
+
+    For questions with short answers. They share the prompt of the answer, and cost their own tokens.
+    """
+
+    samples: int = Field(
+        3, ge=2, le=3, description="How many answers are compared, the one that would be given included."
+    )
+    max_tokens: int = Field(
+        32, ge=1, le=256, description="The most tokens of a sample, and of the answer that are held back."
+    )
+    min_agreement: Share = Field(
+        0.67,
+        description="An answer is dropped when a smaller share of them, itself included, comes to the same: "
+        "the same option, last number, JSON, calls of tools, or words.",
+    )
+    temperature: float = Field(
+        0.7, gt=0.0, le=2.0, description="With which the samples are drawn, whatever the answer's is."
+    )
+    sure: Share = Field(
+        1.0, description="An answer with at least this confidence by its tokens is not compared."
+    )
+    window_ms: float = Field(
+        2000.0,
+        gt=0.0,
+        le=60_000.0,
+        description="The longest time that the answer is held back for it, in milliseconds. What is not "
+        "there by then does not count.",
+    )
+
+
 class Escalate(Strict):
     """Hold back the first tokens of an answer; with low confidence, drop it and try the next model."""
 
@@ -46,3 +78,13 @@ class Escalate(Strict):
         description="Makes the confidence a probability. Default: the confidence is the geometric mean of "
         "the probabilities of the tokens, which only ranks answers.",
     )
+    agreement: Agreement | None = Field(
+        None,
+        description="Whether answers that are sure enough by their tokens are compared with samples, too. "
+        "Default: no samples are drawn.",
+    )
+
+    @property
+    def sample_tokens(self) -> int:
+        """The most tokens of the samples beside an answer."""
+        return 0 if self.agreement is None else (self.agreement.samples - 1) * self.agreement.max_tokens

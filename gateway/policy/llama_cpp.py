@@ -226,6 +226,8 @@ class LlamaCppModel(ModelSpec):
         if self.embeds is not None:
             for key in sorted(_OF_CHATS & self.model_fields_set):
                 yield key, "is for chats; remove it, or remove embeds"
+        if self.escalate and self.escalate.agreement and self.slots < self.escalate.agreement.samples:
+            yield "slots", f"must be at least escalate.agreement.samples ({self.escalate.agreement.samples})"
         if self.kv_cells < self.context:
             yield "kv_cells", f"must be at least context ({self.context})"
         for key, path in (("path", self.path), ("draft", self.draft or "")):

@@ -111,7 +111,7 @@ PER_OUTPUT_TOKEN_S = _histogram(
 TOKEN_USAGE = _histogram(
     "gen_ai_client_token_usage", "tokens", (*_ATTEMPT, "gen_ai_token_type"), TOKENS,
     "Tokens of a call to a model, as it reports them; cache_read and cache_write are parts of input, "
-    "reasoning of output.",
+    "reasoning of output; sample is beside them.",
 )
 TOOL_CALLS = _counter(
     "gateway_tool_calls_total", "calls", ("model", "outcome"),

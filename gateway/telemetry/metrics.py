@@ -167,6 +167,7 @@ class Measures:
             ("cache_read", usage.cached_prompt_tokens),
             ("cache_write", usage.cache_write_tokens),
             ("reasoning", usage.reasoning_tokens),
+            ("sample", usage.sample_tokens),
         )
         for kind, tokens in parts:
             if tokens:

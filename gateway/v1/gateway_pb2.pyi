@@ -1380,6 +1380,7 @@ class Usage(_message.Message):
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
+    SAMPLE_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """Output only. Tokens of the prompt, by the model's own tokenizer, those that
     were read from or written to a cache included.
@@ -1392,6 +1393,10 @@ class Usage(_message.Message):
     """Output only. Tokens of the prompt that were written to a cache."""
     reasoning_tokens: _builtins.int
     """Output only. Tokens of the answer that are reasoning."""
+    sample_tokens: _builtins.int
+    """Output only. Tokens of short samples that the gateway drew to see whether the
+    model says the same again (`escalate.agreement` of a policy); in no other number.
+    """
     def __init__(
         self,
         *,
@@ -1400,10 +1405,11 @@ class Usage(_message.Message):
         cached_prompt_tokens: _builtins.int = ...,
         cache_write_tokens: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
+        sample_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_tokens", b"cache_write_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_write_tokens", b"cache_write_tokens", "cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens", "sample_tokens", b"sample_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

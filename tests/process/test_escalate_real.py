@@ -16,7 +16,7 @@ POLICY = """\
 version: 1
 models:
   edge:  {kind: llama_cpp, path: "builtin:demo", clearance: restricted,
-          escalate: {below: %s, window_tokens: 5}}
+          escalate: {below: %s, window_tokens: 5%s}}
   cloud: {kind: openai, model: sim, base_url: "%s", clearance: internal,
           price_per_million_usd: {input: 1, output: 1}}
 rules: [{name: default, route: [edge, cloud]}]
@@ -33,12 +33,12 @@ PRIVATE = pb.GenerateRequest(
 
 
 @asynccontextmanager
-async def gateway_with(below: float) -> AsyncIterator[tuple[GatewayClient, SimulatedCloud]]:
+async def gateway_with(below: float, also: str = "") -> AsyncIterator[tuple[GatewayClient, SimulatedCloud]]:
     """Run a gateway whose edge answers only what it is that sure of."""
     async with (
         SimulatedCloud().serve() as cloud,
         running_gateway(
-            parse_policy(POLICY % (below, cloud.base_url), name="p"),
+            parse_policy(POLICY % (below, also, cloud.base_url), name="p"),
             listen=ListenSettings(address=Address("127.0.0.1", 0), drain_s=0.0),
             state_url="memory:",
             environ={},
@@ -78,3 +78,23 @@ async def test_what_may_not_leave_is_answered_at_home() -> None:
 
         assert answer.route == pb.ROUTE_LOCAL
         assert not cloud.received()
+
+
+@pytest.mark.parametrize(("temperature", "route"), [(0.01, pb.ROUTE_LOCAL), (2.0, pb.ROUTE_CLOUD)])
+async def test_samples_of_the_same_model_decide(temperature: float, route: "pb.Route") -> None:
+    """Drawn almost greedily they say the same again, drawn wildly they do not; their tokens are told."""
+    also = f", agreement: {{temperature: {temperature}, min_agreement: 1.0, window_ms: 20000}}"
+    asked = pb.GenerateRequest(
+        messages=[pb.Message(role=pb.ROLE_USER, content="What is 417 times 385?")],
+        config=pb.GenerationConfig(temperature=0.0, max_tokens=40, seed=7),
+    )
+    async with gateway_with(0.0, also) as (client, _):
+        answer = await client.generate(asked, timeout_s=60.0)
+
+        assert answer.route == route
+        edge = answer.attempts[0]
+        assert edge.model == "edge"
+        assert 2 <= edge.usage.sample_tokens <= 64
+        assert (edge.reason == pb.REASON_LOW_CONFIDENCE) == (route == pb.ROUTE_CLOUD)
+        if route == pb.ROUTE_LOCAL:
+            assert answer.usage.sample_tokens == edge.usage.sample_tokens

@@ -264,10 +264,4 @@ def render_attempt(attempt: Attempt) -> pb.Attempt:
 
 def render_usage(usage: Usage) -> pb.Usage:
     """Return the tokens of an answer."""
-    return pb.Usage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        cached_prompt_tokens=usage.cached_prompt_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    return pb.Usage(**usage.counts())

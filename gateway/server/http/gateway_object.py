@@ -84,6 +84,7 @@ def usage_object(usage: Usage) -> dict[str, int]:
         "cached_prompt_tokens": usage.cached_prompt_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
+        "sample_tokens": usage.sample_tokens,
     }
 
 

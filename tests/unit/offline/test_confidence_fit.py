@@ -1,10 +1,12 @@
 """The fit of a calibration: what it finds in outcomes that were made by a known rule, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gateway.backends.confidence import Signals, confidence
-from gateway.offline.confidence_fit import ConfidenceOutcome, auroc, calibration_error, fit
+from gateway.offline.confidence_fit import ConfidenceOutcome, auroc, calibration_error, compare_signals, fit
 from gateway.policy.escalation import Calibration
 
 
@@ -87,3 +89,22 @@ def test_auroc() -> None:
     assert auroc(np.array([0.9, 0.1, 0.8, 0.2]), right) == 1.0
     assert auroc(np.array([0.1, 0.9, 0.2, 0.8]), right) == 0.0
     assert auroc(np.array([0.5, 0.5, 0.5, 0.5]), right) == 0.5
+
+
+def test_what_samples_add_is_measured_beside_the_logits() -> None:
+    """Where agreement tells right from wrong and the logits do not, both together tell it too."""
+    dice = np.random.default_rng(4)
+    outcomes = [
+        ConfidenceOutcome(
+            signals=Signals(**dict.fromkeys(Signals.__slots__, float(dice.normal()))),
+            is_right=bool(number % 2),
+            agreement=1.0 if number % 2 or number % 8 == 0 else 1 / 3,
+            sample_tokens=20,
+        )
+        for number in range(200)
+    ]
+    found = compare_signals(outcomes)
+    assert found is not None
+    assert (found.answers, found.sample_tokens) == (200, 20.0)
+    assert found.logits < 0.65 < 0.8 < min(found.agreement, found.both)
+    assert compare_signals([replace(each, agreement=None) for each in outcomes]) is None
