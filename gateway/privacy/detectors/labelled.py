@@ -44,10 +44,11 @@ _FORM = bytes.maketrans(
 )
 _NEXT_CHARS = 64
 _NEVER = re.compile(
-    rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{32,}|[0-9]+\.[0-9]{1,2}",
+    rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{32,}|[0-9]+\.[0-9]{1,2}"
+    rb"|v[0-9]+(?:\.[0-9]+)+(?:[-+].*)?",
     re.IGNORECASE,
 )
-"""A UUID, a hash and an amount are no numbers of a document, whatever names them."""
+"""A UUID, a hash, an amount and a version are no numbers of a document, whatever names them."""
 _UNIT = re.compile(
     rb" ?(?:%|(?:eur|usd|gbp|pln|chf|euros?|dollars?|pounds?|people|persons?|years?|days|hours|minutes|times"
     rb"|km|miles|points|holders|students|employees)\b)",
