@@ -29,16 +29,17 @@ def _kept(column: Column) -> float:
 
 LEAST: tuple[tuple[str, Read, dict[str, float]], ...] = (
     # figure, how it is read, the least it may be in each half
-    ("core6 F1", _f1("core6"), {"tune": 0.94, "held": 0.90}),
-    ("PHONE F1", _f1("PHONE"), {"tune": 0.915, "held": 0.84}),
-    ("NATIONAL_ID F1", _f1("NATIONAL_ID"), {"tune": 0.53, "held": 0.57}),
-    ("SECRET recall", _recall("SECRET"), {"tune": 0.77, "held": 0.77}),
+    ("core6 F1", _f1("core6"), {"tune": 0.965, "held": 0.95}),
+    ("PHONE F1", _f1("PHONE"), {"tune": 0.965, "held": 0.935}),
+    ("NATIONAL_ID F1", _f1("NATIONAL_ID"), {"tune": 0.90, "held": 0.82}),
+    ("SECRET recall", _recall("SECRET"), {"tune": 0.94, "held": 0.89}),
+    ("structured precision", _precision("structured"), {"tune": 0.985, "held": 0.97}),
     ("ADDRESS precision", _precision("ADDRESS"), {"tune": 0.92, "held": 0.92}),
 )
 MOST: tuple[tuple[str, Read, dict[str, float]], ...] = (
     # figure, how it is read, the most it may be in each half
-    ("benign texts flagged", _flagged, {"tune": 0.01, "held": 0.03}),
-    ("benign texts confidential or above", _kept, {"tune": 0.01, "held": 0.03}),
+    ("benign texts flagged", _flagged, {"tune": 0.005, "held": 0.015}),
+    ("benign texts confidential or above", _kept, {"tune": 0.006, "held": 0.016}),
 )
 
 

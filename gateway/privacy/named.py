@@ -12,11 +12,23 @@ from gateway.privacy.detector import paragraphs
 from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.field_names import labels_of
 from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText
-from gateway.privacy.split_words import CONTEXT_WORDS
-from gateway.privacy.tables import NAMES, Cell, CharRange, below, delimited, html, json_rows, lists, sql
+from gateway.privacy.tables import (
+    NAMES,
+    TURN_PREFILTER,
+    VALUE_NAMES,
+    Cell,
+    CharRange,
+    below,
+    delimited,
+    html,
+    json_rows,
+    lists,
+    sql,
+    turns,
+)
 from gateway.privacy.things import in_words, with_marks
 
-_WORD = Pattern(CONTEXT_WORDS, ignore_case=True)
+_WORD = Pattern(VALUE_NAMES, ignore_case=True)
 _NAME_WORD = Pattern(NAMES, ignore_case=True)
 _KEYS = r"(?:name|key|field|label|variable|param(?:eter)?|property|attribute|question)"
 _VALUES = r"(?:value|val|content|answer)"
@@ -54,10 +66,11 @@ _PREFILTERS = PatternSet(
         r"<(?:t[rhd]|dt|label|input|field|property|param|meta|attribute|b|strong|span)\b",
         rf"(?:{NAMES})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
         rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{NAMES})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
+        TURN_PREFILTER,
     ],
     ignore_case=True,
 )
-_COLUMNS, _PAIRS, _SECRETS, _FORM, _SQL, _JSON_ROWS, _HTML, _LISTS, _BELOW = range(9)
+_COLUMNS, _PAIRS, _SECRETS, _FORM, _SQL, _JSON_ROWS, _HTML, _LISTS, _BELOW, _TURNS = range(10)
 """The indexes of the structures in `_PREFILTERS`."""
 _TABLES: tuple[tuple[int, Callable[[str], Iterator[Cell]]], ...] = (
     (_COLUMNS, delimited),
@@ -66,6 +79,7 @@ _TABLES: tuple[tuple[int, Callable[[str], Iterator[Cell]]], ...] = (
     (_HTML, html),
     (_LISTS, lists),
     (_BELOW, below),
+    (_TURNS, turns),
 )
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gateway.domain.text.pattern import Pattern
 from gateway.domain.text.search_budget import count_candidate
+from gateway.privacy.detectors.value_names import stems_of
 from gateway.privacy.split_words import CONTEXT_WORDS
 from gateway.privacy.things import HEADS
 
@@ -29,10 +30,13 @@ _CELLS = {
     mark: re.compile(rf'"((?:[^"]|"")*)"[^{re.escape(mark)}]*|[^{re.escape(mark)}]+|(?<={re.escape(mark)})')
     for mark in _DELIMITERS
 } | {_GAP: re.compile(r"()[^ \t\n](?: ?[^ \n])*")}
+_QUOTED = re.compile(r'"[^"]*"')
 _GAPS = re.compile(r"(?<=\S) {2,}(?=\S)")
 _HEAD = r"[^\n{}<>=:\[\]]*"
 _BETWEEN = r"(?:[|\t;,]|  )"
-NAMES = f"{CONTEXT_WORDS}|{HEADS}"
+VALUE_NAMES = f"{CONTEXT_WORDS}|{stems_of('documents', 'accounts', 'plates')}"
+"""Parts of names that say what a value is."""
+NAMES = f"{VALUE_NAMES}|{HEADS}"
 """Parts of names that say what a value is, or that it is nobody's."""
 _HEAD_LINE = Pattern(
     rf"(?m)^(?:{_HEAD}(?:{NAMES}){_HEAD}{_BETWEEN}{_HEAD}|{_HEAD}{_BETWEEN}{_HEAD}(?:{NAMES}){_HEAD})$",
@@ -95,6 +99,10 @@ _YAML_ITEM = re.compile(r"\n[ \t]*- +[\"']?([^\"'\n]{3,256}?)[\"']?[ \t\r]*(?=\n
 _ABOVE = Pattern(
     r"(?m)^[ \t*_#>-]*([^\n:;|,<>{}=\"\t]{2,40}?)[ \t:*_]*\r?\n[ \t*_>]*([^\n:;|<>{}=\t]{4,48}?)[ \t*_\r]*$"
 )
+_SPEAKER = r"^[ \t*_>\[]*[A-Za-z][\w .-]{0,24}[\]*_]{0,2}:[*_ \t]+"
+_TURN = Pattern(rf"(?m){_SPEAKER}([^\n]{{4,160}})\r?\n{_SPEAKER[1:]}([^\s][^\n:]{{3,48}}?)[ \t.*_\r]*$")
+"""Two turns of a talk that is written down."""
+TURN_PREFILTER = r"(?m)^[^\n:]{1,30}:[*_ \t]+[^\n]{4,160}\n[^\n:]{1,30}:[*_ \t]+[^\s][^\n:]{3,60}\r?$"
 _VALUE_LINE = re.compile(r"[ \t*_>]*([^\n:;|<>{}=\t]{4,48}?)[ \t*_\r]*(?:\n|\Z)")
 _MIN_DIGITS = 4
 _MAX_ITEMS = 4096
@@ -121,7 +129,9 @@ def delimited(text: str) -> Iterator[Cell]:
 
 
 def _count(line: str, mark: str) -> int:
-    return len(_GAPS.findall(line)) if mark == _GAP else line.count(mark)
+    if mark == _GAP:
+        return len(_GAPS.findall(line))
+    return (_QUOTED.sub("", line) if '"' in line else line).count(mark)
 
 
 def _row(line: str, start: int, mark: str, heads: Sequence[str]) -> Iterator[Cell]:
@@ -140,7 +150,8 @@ def _heads(text: str, start: int, end: int) -> tuple[str, list[str]]:
     if _count(line, mark) != _count(follows, mark) and not (follows and _RULE.issuperset(follows)):
         return mark, []
     names = [line[first:last] for first, last in _cells(line, mark)]
-    if sum(map(bool, names)) < _MIN_NAMES or not all(map(_may_head, names)):
+    least = 1 if line.lstrip().startswith("|") else _MIN_NAMES
+    if sum(map(bool, names)) < least or not all(map(_may_head, names)):
         return mark, []
     return mark, names if any(map(_WORD.is_in, names)) else []
 
@@ -241,6 +252,14 @@ def below(text: str) -> Iterator[Cell]:
                     break
                 yield Cell(text[slice(*name)], *line.span(1))
                 at = line.end()
+
+
+def turns(text: str) -> Iterator[Cell]:
+    """Yield the values that a speaker answers, alone in a turn, to what the turn before asks for."""
+    for found in _TURN.find(text):
+        name, value = found.groups
+        if _WORD.is_in(text[slice(*name)]) and sum(map(str.isdigit, text[slice(*value)])) >= _MIN_DIGITS:
+            yield Cell(text[slice(*name)].rstrip(" .?!:"), *value)
 
 
 def _named_items(text: str, span: CharRange, item: re.Pattern[str], names: Sequence[str]) -> Iterator[Cell]:

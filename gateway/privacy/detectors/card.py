@@ -30,7 +30,8 @@ _NUMBER_OR_PAIRS = Pattern(rf"{_USUAL}|\d\d(?:[ -]\d\d){{7}}|\d{{6}} \d{{10}}|\d
 """Also groups that occur in lists of numbers; used only near a word that names a card."""
 _WORD = Pattern(
     r"\b(?:cards?|cc|credit|debit|visa|mastercard|maestro|amex|american express|discover|diners|jcb|karte"
-    r"|carte|tarjeta|carta|karta|cart[aã]o|pan|cvv|cvc|atm)\b",
+    r"|carte|tarjeta|carta|kart[aeiuy?]?[a-z]{0,3}|kart(?:en)?(?:nummer|nr)|kredit[a-z]*|kreditk[a-z]*|kredi|cart[aã]o"
+    r"|(?:krediet|bank|debit)?kaart(?:nummer)?|(?:kredit|bank|betal)?kort[a-z]*|k[aá]rty[a-z?]{0,8}|pan|cvv|cvc|atm)(?:\b|\?)",
     ignore_case=True,
 )
 

@@ -12,7 +12,7 @@ from gateway.privacy.things import BEING, MARKS, NUMBER_AFTER, THING_WORDS
 _THING_WORDS = f"{THING_WORDS}|{source_of(words_of('things', 'institution'))}"
 _BRACKETED = r"(?:[ \t]?[(\[][^()\[\]\n]{1,32}[)\]])?"
 _TAGS = r"(?:</[a-z]{1,12}>[ \t\r]*\n?[ \t]*<[a-z]{1,12}[^<>\n]{0,60}>)?"
-_MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t])"
+_MARK = r"(?:[ \t\"']{0,2}[:=#|>,;]|[ \t]-[ \t]|[\"'] ?\{)"
 """What parts the name of a value from the value, and joins no words of a sentence."""
 _DEFAULT = r"[\"'] ?\{\n? *default *= *[\"']?"
 """The value of a variable in Terraform."""
@@ -43,6 +43,12 @@ _FORM = bytes.maketrans(
     b"123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0" * 9 + b"A" * 52
 )
 _NEXT_CHARS = 64
+_NEVER = re.compile(
+    rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{32,}|[0-9]+\.[0-9]{1,2}"
+    rb"|v[0-9]+(?:\.[0-9]+)+(?:[-+].*)?",
+    re.IGNORECASE,
+)
+"""A UUID, a hash, an amount and a version are no numbers of a document, whatever names them."""
 _UNIT = re.compile(
     rb" ?(?:%|(?:eur|usd|gbp|pln|chf|euros?|dollars?|pounds?|people|persons?|years?|days|hours|minutes|times"
     rb"|km|miles|points|holders|students|employees)\b)",
@@ -131,7 +137,11 @@ def number_end(data: bytes, start: int, end: int, *, full: int = 8, most: int = 
             break
         chars, last = chars + size, group.end()
     number = data[start:last]
-    if digits_in(number.decode("latin-1")) < _MIN_DIGITS or _DATE.fullmatch(number):
+    if (
+        digits_in(number.decode("latin-1")) < _MIN_DIGITS
+        or _DATE.fullmatch(number)
+        or _NEVER.fullmatch(number)
+    ):
         return 0
     if _UNIT.match(data, last) or not is_whole_token(data, start, last):
         return 0

@@ -152,8 +152,8 @@ def _confidence(text: str, start: int, end: int, form: PhoneForm, words: _Words)
     if form.needs_label:
         return 0.0
     if is_like_north_american:
-        is_said = words.is_named or "(" in written or before.rstrip(" (")[-1:].isalpha()
-        return PROBABLE if is_said else POSSIBLE
+        is_likely = words.is_named or form.digits > _NATIONAL_DIGITS or written[0] not in "01"
+        return PROBABLE if is_likely else POSSIBLE
     if DOCUMENT.is_in(before) or is_of_firm(text, start):
         return 0.0
     return _national(text, start, end, form, words)

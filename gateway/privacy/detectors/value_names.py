@@ -15,6 +15,8 @@ Without a bound: RE2 compiles a bounded repetition as so many copies, which were
 _SPELLINGS = {"\xe4": "ae", "\xf6": "oe", "\xfc": "ue", "\xf8": "oe", "\xe5": "aa"}
 """Letters that are also written as two."""
 _LONGER_IN_ASCII = {"\xdf": "ss", "\xe6": "ae"}
+_WHOLE = 5
+"""Letters of a word that is a stem by itself, and of the stem of a longer one."""
 _MARKS = {"_": r"[ \x1f-]?", "*": _ENDING, "'": r"[ '\x1f]?"}
 
 
@@ -71,3 +73,16 @@ def _char(char: str) -> str:
         return char
     one = f"[{char}{char.upper()}{plain(char)[0]}]"
     return f"(?:{one}|{_SPELLINGS[char]})" if char in _SPELLINGS else one
+
+
+def stems_of(*names: str) -> str:
+    """Return a pattern for how the names of some lists begin: a short word whole, of others five letters."""
+    stems: dict[str, None] = {}
+    for name in names:
+        for section in ("document", "abbreviation"):
+            for word in words_of(name, section):
+                first = word.split("_")[0].rstrip("*")
+                stems[first if len(first) <= _WHOLE else f"{first[:_WHOLE]}*"] = None
+    whole = tuple(each for each in stems if not each.endswith("*"))
+    parts = tuple(each.rstrip("*") for each in stems if each.endswith("*"))
+    return f"{source_of(whole)}|{'|'.join(''.join(map(_char, part)) for part in parts)}"

@@ -26,6 +26,9 @@ NOBODYS = (
     "EAN 4713828630941",
     "4713828630941 widgets",
     "Please call us about the time 1826825100",
+    "Agent: Which order number?\nClient: 212-555-0147\n",
+    'tin = "0106a90f-0845-4bcc-9214-f6a27277a553"',
+    "tin = 7987183172.39",
 )
 SOMEBODYS = (
     ("phone 0171 1234567", "PHONE"),
@@ -36,6 +39,11 @@ SOMEBODYS = (
     ("Ring the shop: 0171 1234567", "PHONE"),
     ("order +49 171 1234567", "PHONE"),
     ("my card 4222222222222", "CREDIT_CARD"),
+    ("assistant: I need your numer karty.\nuser: 5018220894544009\n", "CREDIT_CARD"),
+    ("Berater: Wie ist Ihre Steuer-ID?\nKundin: 12 345 678 911\n", "NATIONAL_ID"),
+    ("| passport number |\n|---|\n| 785729145 |\n", "NATIONAL_ID"),
+    ("veronumero;serial\n426150499033;1VKP6OFVSP\n", "NATIONAL_ID"),
+    ('place,identity_code\n"10.5, -8.9",7181814461\n', "NATIONAL_ID"),
     ("order 4111 1111 1111 1111", "CREDIT_CARD"),
     ("item,order\nwidget,4111111111111111\n", "CREDIT_CARD"),
 )
