@@ -81,7 +81,7 @@ async def test_what_may_not_leave_is_answered_at_home() -> None:
 
 
 @pytest.mark.parametrize(("temperature", "route"), [(0.01, pb.ROUTE_LOCAL), (2.0, pb.ROUTE_CLOUD)])
-async def test_samples_of_the_same_model_decide(temperature: float, route: "pb.Route") -> None:
+async def test_samples_of_the_same_model_decide(temperature: float, route: "pb.Route.ValueType") -> None:
     """Drawn almost greedily they say the same again, drawn wildly they do not; their tokens are told."""
     also = f", agreement: {{temperature: {temperature}, min_agreement: 1.0, window_ms: 20000}}"
     asked = pb.GenerateRequest(
