@@ -213,7 +213,7 @@ def test_an_unknown_word_is_refused(old: str, new: str, place: str, message: str
             "route: [edge]}",
             "route: [edge], context: {trim: result}}",
             "14: rules[1].context.trim",
-            "must be one of none, tool_results, oldest",
+            "unknown value 'result' (did you mean 'tool_results'?)",
         ),
         (
             "route: [edge]}",
