@@ -18,7 +18,7 @@ Detect = Callable[[str], Sequence[Span]]
 CORE = ("EMAIL", "PHONE", "CREDIT_CARD", "IBAN", "US_SSN", "IP")
 STRUCTURED = (*CORE, "URL", "CRYPTO", "MAC", "BANK_ACCOUNT", "NATIONAL_ID", "VEHICLE")
 NAMED = ("PERSON", "LOCATION", "ADDRESS", "ORG")
-_PERSONAL = frozenset({"PERSON", "ADDRESS", "DOB"})
+_PERSONAL = frozenset({"PERSON", "ADDRESS", "DOB", "SECRET"})
 _IMPERSONAL = frozenset({"DATE", "ORG", "LOCATION", "TITLE", "NRP", "AGE", "ZIP"})
 _LEAST_OVERLAP = 0.5
 

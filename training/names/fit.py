@@ -1,8 +1,7 @@
 """Fits the network of `gateway.privacy.names.network` with PyTorch, on one thread, with a fixed seed."""
 
 import random
-import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from io import BytesIO
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from gateway.privacy.names.words import (
     EMPTY,
     FIXED,
     REACH,
-    SLOTS,
+    TOKEN,
     KnownWords,
     is_listed,
     keys,
@@ -26,12 +25,14 @@ from gateway.privacy.names.words import (
 )
 from training.names.rows import LABELS, Labelled
 
-WIDTH, HIDDEN = 32, 40
-SIZES = {"word": 14_000, "end3": 4_000, "end2": 700, "start3": 4_000}
+WIDTH, HIDDEN = 40, 52
+SIZES = {"word": 26_000, "end3": 5_000, "end2": 3_000, "start3": 7_000}
 """Most keys of each kind in the vocabulary: the most frequent."""
 RARE = 5
 ORDINARY, TELLING, FREQUENT = 0.02, 0.5, 12
 """Shares of a word's places that are of names, and how often it must occur for its share to count."""
+LEAD, LEADING = 3, 0.5
+"""A word tells of a name or an address so many words on, in this share of its places."""
 BATCH = 6_000
 """Words of a batch."""
 STEPS_PER_LOOK = 200
@@ -46,8 +47,10 @@ class Example(NamedTuple):
 
 def vocabulary_of(rows: Sequence[Labelled]) -> KnownWords:
     """Return the keys that are frequent enough, with their rows; a word that is only a name is none."""
-    counts, persons, others = Counter[str](), Counter[str](), Counter[str]()
+    counts, persons, others, leading = (Counter[str](), Counter[str](), Counter[str](), Counter[str]())
     for row in rows:
+        near = deque[str](maxlen=LEAD)
+        before = ""
         for start, end in words_of(row.text):
             own = keys(row.text[start:end])
             counts.update(own)
@@ -56,10 +59,14 @@ def vocabulary_of(rows: Sequence[Labelled]) -> KnownWords:
                 persons.update(own[:1])
             elif kind in LABELS[1:] and own[0][0].isalpha():
                 others.update(own[:1])
+            if kind in ("PERSON", "ADDRESS") and before == "O":
+                leading.update(set(near))
+            near.append(own[0] if kind == "O" else "")
+            before = kind
     chosen: list[str] = []
     sort = {"word": [], "end3": [], "end2": [], "start3": []}  # type: dict[str, list[str]]
     for key, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-        if count < RARE or (persons[key] > 0.8 * count):
+        if not key or count < RARE or (persons[key] > 0.8 * count and key <= _LAST_LATIN):
             continue
         name = "word"
         if len(key) > 1 and key[0] == "-":
@@ -70,42 +77,50 @@ def vocabulary_of(rows: Sequence[Labelled]) -> KnownWords:
     words = sort["word"][: SIZES["word"]]
     named = {key: (persons[key] + others[key]) / counts[key] for key in words}
     ordinary = [key for key in words if named[key] < ORDINARY and counts[key] >= FREQUENT]
-    telling = [key for key in words if others[key] > TELLING * counts[key] and counts[key] >= FREQUENT]
+    telling = [
+        key
+        for key in words
+        if max(others[key] / TELLING, leading[key] / LEADING) > counts[key] and counts[key] >= FREQUENT
+        if key[0].isalpha()
+    ]
+    apart = set(telling)
+    ordinary = [key for key in ordinary if key not in apart]
     rest = sorted(set(words) - {*ordinary, *telling})
     chosen = [*ordinary, *rest, *telling]
     ends = FIXED + len(ordinary), FIXED + len(chosen) - len(telling), FIXED + len(chosen)
     for name in ("end3", "end2", "start3"):
         chosen += sort[name][: SIZES[name]]
-    return KnownWords({key: FIXED + at for at, key in enumerate(chosen)}, *ends, {})
+    return KnownWords({key: FIXED + at for at, key in enumerate(chosen)}, ends)
 
 
-_WORD = re.compile(r"[^\W\d_]+|\d+|\n|[^\w\s]|_")
+_LAST_LATIN = "\u0250"
+"""Names in letters up to here are on lists; others the vocabulary has to know."""
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
     """Return the places of all words of a text."""
-    return [found.span() for found in _WORD.finditer(text)]
+    found = ((token.end() - len(token[0].lstrip()), token.end()) for token in TOKEN.finditer(text))
+    return [(start, end) for start, end in found if start < end]
 
 
 def example_of(row: Labelled, vocabulary: KnownWords) -> Example:
     """Return a text as numbers; every word is read, of interest or not."""
     words = read_words(row.text, vocabulary, is_all=True)
     assert words is not None
-    distinct = np.array(words.distinct, dtype=np.int32).reshape(-1, SLOTS)
-    allowed = np.ones(len(words.ids), dtype=np.uint8)
+    rows = words.rows()
+    allowed = np.ones(len(rows), dtype=np.uint8)
     spans = iter(sorted(s for s in row.spans if s.kind in LABELS))
     span = next(spans, None)
-    for at, (size, end) in enumerate(zip(words.sizes, words.ends, strict=True), REACH):
-        start = end - size
+    for at, (start, end) in enumerate(zip(*words.places(), strict=True), REACH):
         while span is not None and span.end <= start:
             span = next(spans, None)
-        if not size or row.text[start] in BORDERS:
+        if start == end or row.text[start] in BORDERS:
             continue
         if span is not None and span.start < end:
             allowed[at] = 1 << LABELS.index(span.kind)
         elif row.is_unsure and row.text[start].isupper():
-            allowed[at] = _NO_ADDRESS if is_listed(distinct[words.ids[at]]) else _NO_ADDRESS ^ 2
-    return Example(distinct[words.ids], allowed)
+            allowed[at] = _NO_ADDRESS if is_listed(rows[at]) else _NO_ADDRESS ^ 2
+    return Example(rows, allowed)
 
 
 _NO_ADDRESS = 0b11011
@@ -215,7 +230,7 @@ def as_bytes(network: Network) -> bytes:
     np.savez_compressed(
         file,
         keys=np.frombuffer("\0".join(keys_in_order).encode(), dtype=np.uint8),
-        starts=np.array(network.vocabulary[1:]),
+        starts=np.array([network.vocabulary.ordinary, network.vocabulary.telling, network.vocabulary.parts]),
         table=np.round(network.table / scale[:, None]).astype(np.int8),
         scale=scale.astype(np.float32),
         **{

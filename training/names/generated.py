@@ -15,7 +15,7 @@ TEMPLATES = [
 ]
 _SLOT = re.compile(r"\{\{|\}\}|\{([A-Za-z]+)(?:\[0\])?\}")
 
-_TERMS = listed(
+TERMS = listed(
     """
     Python Java JavaScript Docker Kubernetes Linux Windows Ubuntu Debian Postgres Redis Excel Word
     PowerPoint Android Bluetooth Internet Wikipedia YouTube Photoshop Minecraft Fortnite PlayStation
@@ -32,14 +32,14 @@ _TERMS = listed(
     VAT CEO CFO PhD MBA GDP AI ML NLP HTML CSS
     """
 )
-_LANGUAGES = listed(
+LANGUAGES = listed(
     """
     English German French Spanish Italian Portuguese Dutch Polish Czech Russian Ukrainian Turkish
     Arabic Hebrew Greek Hindi Chinese Japanese Korean Swedish Danish Finnish American British
     European Mexican Canadian Indian Latin Roman Christian Muslim Jewish Buddhist Catholic Victorian
     """
 )
-_HEADS = listed(
+HEADS = listed(
     """
     Order Number | Status | Total | Amount | Date | Due Date | Reference | Description | Quantity |
     Unit Price | Customer Id | Account Number | Phone Number | Date Of Birth | Start Time | End Time
@@ -139,10 +139,14 @@ class Drawer:
         text, spans = self.filled(template, pool)
         return recased(self._dice, Labelled(text, spans))
 
-    def value(self, kind: str) -> str:
-        """Return a value of a type, in place of one that may not be used."""
+    def value(self, kind: str, pool: Pool | None = None) -> str:
+        """Return a value of a type, of one locale or of any."""
         slot = {"PERSON": "person", "ADDRESS": "address", "LOCATION": "city", "ORG": "org"}[kind]
-        return self._labelled[slot][1](self._dice, self._dice.choice(self._pools))
+        return self._labelled[slot][1](self._dice, pool or self._dice.choice(self._pools))
+
+    def word(self) -> str:
+        """Return a word of plain text."""
+        return self._dice.choice(self._words)
 
     def place_word(self) -> str:
         """Return a word of a street or a city."""
@@ -153,6 +157,10 @@ class Drawer:
             if w.isalpha()
         ]
         return self._dice.choice(words or pool.last).capitalize()
+
+    def quantity(self) -> str:
+        """Return a number, an amount, a date or a time."""
+        return self.other(self._dice.choice(("num", "num", "amount", "date", "time", "year")), self._pools[0])
 
     def filled(self, template: str, pool: Pool) -> tuple[str, list[Span]]:
         """Return a template with values in its slots, and where the labelled ones are."""
@@ -172,13 +180,14 @@ class Drawer:
                     value = value[:1]
                 spans.append(Span(size + len(before), size + len(before) + len(value), kind))
             else:
-                value = self._other(name, pool)
+                value = self.other(name, pool)
             parts += [before, value]
             size += len(before) + len(value)
         parts.append(template[done:])
         return "".join(parts), spans
 
-    def _other(self, name: str, pool: Pool) -> str:
+    def other(self, name: str, pool: Pool) -> str:
+        """Return a value of a slot without a label."""
         number = str(self._dice.randrange(10 ** self._dice.randrange(1, 8)))
         return _OTHERS[name](_Draw(self._dice, self._words, self._sentences, pool, number))
 
@@ -200,7 +209,7 @@ def _title(draw: _Draw) -> str:
 
 def _term(draw: _Draw) -> str:
     if draw.dice.random() < 0.6:
-        return draw.dice.choice(_TERMS)
+        return draw.dice.choice(TERMS)
     return draw.dice.choice(draw.words).capitalize()
 
 
@@ -247,8 +256,8 @@ _OTHERS: dict[str, Callable[[_Draw], str]] = {
     "thing": lambda draw: draw.dice.choice(draw.words),
     "Title": _title,
     "Term": _term,
-    "Head": lambda draw: draw.dice.choice(_HEADS),
-    "Language": lambda draw: draw.dice.choice(_LANGUAGES),
+    "Head": lambda draw: draw.dice.choice(HEADS),
+    "Language": lambda draw: draw.dice.choice(LANGUAGES),
     "Greek": lambda draw: draw.dice.choice(_GREEK),
     "kin": lambda draw: draw.dice.choice(_KIN),
     "weekday": lambda draw: draw.dice.choice(_DAYS),

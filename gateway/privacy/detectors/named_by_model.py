@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from gateway.domain.text.search_budget import count_candidate
-from gateway.privacy.detector import LIKELY, PROBABLE, Detector, Match
+from gateway.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Detector, Match
 from gateway.privacy.names.decode import Name, kind_of
 from gateway.privacy.names.network import shipped_network
 from gateway.privacy.names.once import names_once
@@ -38,8 +38,9 @@ class AidedDetector:
         """Yield the matches; where both find a name, it begins where the list says if that is as sure."""
         listed: list[Match] = []
         for match in self.listed.find(text):
-            listed.append(match)
-            yield match
+            judged = _judged(match, text) if match.type == "PERSON" else match
+            listed.append(judged)
+            yield judged
         listed.sort(key=attrgetter("start"))
         for match in self._model.find(text):
             at = bisect_left(listed, match.end, key=attrgetter("start")) - 1
@@ -49,6 +50,28 @@ class AidedDetector:
                     start = max(match.start, listed[at].start)
                 at -= 1
             yield match._replace(start=start)
+
+
+_START = attrgetter("start")
+
+
+def _judged(match: Match, text: str) -> Match:
+    """Return a match of a list: only possible where the model sees something else, or no name in a word.
+
+    Names are also words, codes, and parts of the names of streets and firms.
+    """
+    if not PROBABLE <= match.confidence <= LIKELY:
+        return match
+    names = names_once(text)
+    touching = set()
+    at = bisect_left(names, match.end, key=_START) - 1
+    while at >= 0 and names[at].end > match.start:
+        touching.add(kind_of(names[at]))
+        at -= 1
+    is_full = match.confidence == LIKELY and any(map(str.isspace, text[match.start : match.end]))
+    if "PERSON" in touching or (is_full and not touching):
+        return match
+    return match._replace(confidence=POSSIBLE)
 
 
 def _confidence(name: Name) -> float:

@@ -14,9 +14,9 @@ from gateway.privacy.detector import (
     PROBABLE,
     Match,
     end_of_paragraph,
-    has_blank_line,
     paragraphs,
 )
+from gateway.privacy.detectors.introduced import introduced_at
 from gateway.privacy.detectors.name_lists import (
     CERTAIN_ENDINGS,
     DOUBTFUL,
@@ -27,15 +27,6 @@ from gateway.privacy.detectors.name_lists import (
 )
 from gateway.privacy.detectors.person_words import INSTITUTIONS, NO_NAMES, PARTICLES, STREETS, TITLES
 from gateway.privacy.detectors.records import record_matches
-
-_INTRODUCED = Pattern(
-    r"(?:\b(?:(?:my|his|her|their|your|whose|maiden|last|first|full|sur|user|client|customer|patient"
-    r"|employee)[ _-]?name(?: is|'s| was)?|name(?:d| is)?|(?:i am|i'm|it's|this is) called|signed(?: by)?"
-    r"|dear|(?:kind |best |warm )?regards|sincerely|cheers)[ \t]*[:=,]?[ \t\n]*[\"']?)",
-    ignore_case=True,
-)
-_CUES = ("name", "called", "signed", "dear", "regards", "sincerely", "cheers")
-"""Each match of `_INTRODUCED` contains one of these, which are faster to find."""
 
 # A question mark represents a letter outside Latin-1.
 _WORD = Pattern(r"[A-Z\xc0-\xde?][A-Za-z\xc0-\xff?]*(?:['-][A-Za-z\xc0-\xff?]+)*")
@@ -59,6 +50,8 @@ _MAX_WORDS = 5
 _LAST_TWO = frozenset(ending[-2:] for ending in FAMILY_ENDINGS)
 _WRITTEN_SMALL = TITLES | {"name", "named", "dear"}
 """A text without capitals is searched only if it contains one of these, or a given name."""
+_WITH_DIGIT = re.compile(r"(?<!\S)[^\s0-9]*[0-9]\S*")
+"""A hash, a number or a part of one, which is no name written small."""
 _BREAKS = str.maketrans(dict.fromkeys('\t\n\r.,;:!?()[]{}<>"`*#=|/\\+^$%&~@_-0123456789', " "))
 
 
@@ -82,12 +75,12 @@ class PersonDetector:
         if text == text.lower() and _names_nobody(text):
             return
         shown, titled = _with_capitals(text)
-        introduced, seen = _introduced(text), dict[str, list[_Word]]()
+        introduced, seen = introduced_at(text), dict[str, list[_Word]]()
         for start, cell in _cells(shown, introduced):
             count_candidate()
+            has_case = not (titled and _is_within(start, titled))
             for run in _runs(cell, start, seen):
                 if any(word.start in introduced or _may_be_name(word) for word in run):
-                    has_case = not _is_within(start, titled)
                     for first, last, confidence in _in_run(text, run, introduced, has_case=has_case):
                         yield Match("PERSON", first, last, confidence)
 
@@ -104,7 +97,10 @@ def _with_capitals(text: str) -> tuple[str, list[tuple[int, int]]]:
         count_candidate()
         if not paragraph.islower() or _names_nobody(paragraph):
             continue
-        shown, end = paragraph.title(), start + len(paragraph)
+        shown, end = (
+            _WITH_DIGIT.sub(lambda piece: piece[0].lower(), paragraph.title()),
+            start + len(paragraph),
+        )
         if len(shown) == len(paragraph):
             pieces += [text[done:start], shown]
             titled.append((start, end))
@@ -116,14 +112,6 @@ def _is_within(at: int, places: Sequence[tuple[int, int]]) -> bool:
     """Whether one of the sorted spans contains an offset."""
     before = bisect_right(places, at, key=itemgetter(0)) - 1
     return before >= 0 and at < places[before][1]
-
-
-def _introduced(text: str) -> frozenset[int]:
-    """Return the offsets at which an introduced name may begin, in the paragraph of the introducing words."""
-    lowered = text.lower()
-    if not any(map(lowered.__contains__, _CUES)):
-        return frozenset()
-    return frozenset(end for start, end in _INTRODUCED.places(text) if not has_blank_line(text[start:end]))
 
 
 def _cells(text: str, introduced: Container[int]) -> Iterator[tuple[int, str]]:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.privacy.names.network import KINDS, Floats, Network, scores
-from gateway.privacy.names.words import BORDER, EMPTY, OF_INTEREST, REACH, SLOTS, Words, read_words
+from gateway.privacy.names.network import KINDS, Network, scores
+from gateway.privacy.names.words import BORDER, EMPTY, OF_INTEREST, REACH, Floats, Words, read_words
 
 _AROUND = 10
-"""Words on either side of one of interest that may be of the same name; others are read as empty."""
+"""Words on either side of one of interest that may be of the same name; others are of none."""
 _LONG = 200
 """Words of a text in which it pays to leave out those that no result depends on."""
 
@@ -33,31 +33,45 @@ def names_in(text: str, network: Network) -> Iterator[Name]:
     if words is None:
         return
     at, scored = _scored(words, network)
+    starts: list[int] = []
+    ends: list[int] = []
     for first, last, kind, probability in runs(at, scored):
-        start = words.ends[first] - words.sizes[first]
-        name = Name(kind, start, words.ends[last], probability, last - first + 1)
-        if _is_whole(text, name):
-            yield name
+        if not ends:
+            starts, ends = words.places()
+        name = Name(kind, starts[first], ends[last], probability, last - first + 1)
+        yield from (part for part in parts(text, name) if _is_whole(text, part))
 
 
 def _scored(words: Words, network: Network) -> tuple[NDArray[np.intp] | None, Floats]:
     """Return the scores of the words, and which words they are of if not of all."""
-    rows = np.array(words.distinct, dtype=np.int32).reshape(-1, SLOTS)
-    vectors = network.table[rows].sum(axis=1)
-    ids = np.array(words.ids, dtype=np.int32)
-    roles = np.array(words.roles, dtype=np.int32)[ids]
-    interest = roles == OF_INTEREST
-    ids *= _around(interest, _AROUND)
+    interest = words.roles == OF_INTEREST
+    vectors = words.vectors()
+    dropped = (words.roles == BORDER)[REACH:-REACH]
+    if words.breaks is not None:
+        dropped |= words.codes[REACH:-REACH] == EMPTY
     at = None
-    if len(ids) > _LONG:
+    if len(interest) > _LONG and not _is_near_all(interest):
         is_read = _around(interest, _AROUND + REACH)
         is_read[:REACH] = is_read[-REACH:] = True
         at = is_read.nonzero()[0]
-        ids, roles = ids[at], roles[at]
+        vectors = vectors[at]
         at = at[REACH:-REACH] - REACH
-    scored = scores(network, vectors[ids])
-    scored[(ids[REACH:-REACH] == EMPTY) | (roles[REACH:-REACH] == BORDER)] = _NONE
+        dropped |= ~_around(interest, _AROUND)[REACH:-REACH]
+        dropped = dropped[at]
+    scored = scores(network, vectors)
+    scored[dropped] = _NONE
+    if at is None and not _is_near_all(interest) and scored.argmax(axis=1).any():
+        scored[~_around(interest, _AROUND)[REACH:-REACH]] = _NONE
     return at, scored
+
+
+def _is_near_all(interest: NDArray[np.bool_]) -> bool:
+    """Whether no word is too far from all of interest to be of a name."""
+    at = interest.nonzero()[0]
+    edge = REACH + _AROUND
+    if at[0] > edge or at[-1] < len(interest) - 1 - edge:
+        return False
+    return len(at) == 1 or int((at[1:] - at[:-1]).max()) <= 2 * _AROUND + 1
 
 
 def _around(interest: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
@@ -96,6 +110,26 @@ def runs(at: NDArray[np.intp] | None, scored: Floats) -> Iterator[tuple[int, int
     yield first, last, label, total / (last - first + 1)
 
 
+def parts(text: str, name: Name) -> Iterator[Name]:
+    """Yield a name, or what is of it in each cell and row of a table.
+
+    Three lines with a number each are the rows of a column, not one address.
+    """
+    written = text[name.start : name.end]
+    lines = written.split("\n")
+    is_lines = kind_of(name) == "ADDRESS" and (len(lines) <= _LINES or not all(map(_DIGIT.search, lines)))
+    part_of = _IN_CELL if is_lines else _IN_ROW
+    for part in part_of.finditer(written):
+        size = name.words if len(part[0]) == len(written) else len(part[0].split())
+        yield name._replace(start=name.start + part.start(), end=name.start + part.end(), words=size)
+
+
+_LINES = 2
+_IN_CELL = re.compile(r"\S+(?:(?:[^\S\t\n]|[^\S\t\n]?\n[^\S\t\n]*)\S+)*")
+_IN_ROW = re.compile(r"\S+(?:[^\S\t\n]\S+)*")
+"""Words with one space between them, in the first also with the end of a line."""
+
+
 def _is_whole(text: str, name: Name) -> bool:
     """Whether a name has the characters that its kind needs, and is no part of an e-mail address or a URL."""
     written = text[name.start : name.end]
@@ -105,23 +139,32 @@ def _is_whole(text: str, name: Name) -> bool:
             return False
     elif has_digit:
         return False
-    if _JOINED_BEFORE.search(text[max(0, name.start - 2) : name.start]):
-        return False
-    if _JOINED_BEHIND.match(text[name.end : name.end + 2]):
+    before, behind = text[max(0, name.start - 2) : name.start], text[name.end : name.end + 2]
+    if name.words > 1 and _PATH.search(written) is None:
+        # Several words are a part of a path as a whole.
+        before, behind = before.rstrip("/"), behind.lstrip("/")
+    if _JOINED_BEFORE.search(before) or _JOINED_BEHIND.match(behind):
         return False
     return _LETTER.search(written) is not None
 
 
 def _is_of_words(written: str) -> bool:
-    """Whether an address has two words, one of them with a capital; numbers of things have none."""
+    """Whether an address has two words, one of them with a capital; numbers of things have none.
+
+    In scripts without capitals three letters do.
+    """
     words = _WORD.findall(written)
-    return len(words) > 1 and any(word[0].isupper() for word in words)
+    if len(words) > 1 and any(word[0].isupper() for word in words):
+        return True
+    return sum(char.isalpha() and char.lower() == char.upper() for char in written) > _FEW_LETTERS
 
 
+_FEW_LETTERS = 2
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w])[^\W\d_]{2,}")
-_CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{7}")
+_CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{8}")
 """A part of a hash or of a number of a thing."""
+_PATH = re.compile(r"/|^\S+$")
 _JOINED_BEFORE = re.compile(r"[@_/\\0-9]\Z|\w[.+]\Z")
 _JOINED_BEHIND = re.compile(r"[@_/\\=0-9]|[.+]\w")
 """What is around a part of a longer word, such as an e-mail address or a path."""

@@ -11,20 +11,17 @@ from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gateway.domain.text.search_budget import loading
-from gateway.privacy.names.words import FIXED, KnownWords
+from gateway.privacy.names.words import FIXED, Floats, KnownWords
 
 KINDS = ("PERSON", "ADDRESS", "LOCATION", "ORG")
 """What a word may be of, in the order of the labels 1 to 4; 0 is none of them."""
 NEAR = (-2, -1, 0, 1, 2)
 FAR = (-4, -2, 0, 2, 4)
 """The words that the first layer looks at, and those whose result the second looks at."""
-SHA256 = "b38fac90a18c18b8adebc2d88ef14adb5d483ed0c38f764cf4673a5f2af98666"
+SHA256 = "aa67309f23e83449fe179b6886221fbe931b434bbd9d24178f52ad77465aa161"
 """Of `shipped/names.npz`; another file is refused."""
-
-Floats = NDArray[np.float32]
 
 
 class Network(NamedTuple):
@@ -61,11 +58,11 @@ def read_network(data: bytes) -> Network:
     """Return the network in the bytes of a file."""
     with np.load(BytesIO(data), allow_pickle=False) as arrays:
         keys = bytes(arrays["keys"]).decode("utf-8").split("\0")
-        table = arrays["table"].astype(np.float32) * arrays["scale"].astype(np.float32)[:, None]
+        table: Floats = arrays["table"].astype(np.float32) * arrays["scale"].astype(np.float32)[:, None]
         rows = {key: FIXED + at for at, key in enumerate(keys)}
         ordinary, telling, parts = arrays["starts"].tolist()
         return Network(
-            KnownWords(rows, ordinary, telling, parts, remembered={}),
+            KnownWords(rows, (ordinary, telling, parts), table),
             table,
             *(
                 arrays[name].astype(np.float32)

@@ -7,17 +7,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.privacy.detector import LIKELY, PROBABLE, Match
 from gateway.privacy.detectors.named_by_model import AidedDetector, NameModelDetector
 from gateway.privacy.detectors.person import PersonDetector
 from gateway.privacy.names import network as network_module
-from gateway.privacy.names.decode import names_in, runs
+from gateway.privacy.names.decode import Name, names_in, parts, runs
 from gateway.privacy.names.network import KINDS, SHA256, read_network, shipped_network
-from gateway.privacy.names.words import EMPTY, REACH, SLOTS, KnownWords, read_words
+from gateway.privacy.names.words import EMPTY, REACH, KnownWords, Remembered, read_words
 from tests.support.detector_texts import found
 
-NO_WORDS = KnownWords({}, 0, 0, 0, {})
+NO_WORDS = KnownWords({}, (0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -61,10 +63,66 @@ def test_words_lie_where_the_text_has_them_and_paragraphs_are_far_apart() -> Non
     text = "Hi\u00a0 Maria,\r\n \r\nfoo\n\tbar 12. "
     words = read_words(text, NO_WORDS, is_all=True)
     assert words is not None
-    shown = [text[end - size : end] for end, size in zip(words.ends, words.sizes, strict=True)]
+    shown = [text[start:end] for start, end in zip(*words.places(), strict=True)]
     assert shown == ["Hi", "Maria", ",", *[""] * REACH, "foo", "\n", "bar", "12", "."]
-    assert words.ids[:REACH] == words.ids[-REACH:] == [EMPTY] * REACH
-    assert len(words.ids) == len(shown) + 2 * REACH
+    codes = words.codes.tolist()
+    assert codes[:REACH] == codes[-REACH:] == [EMPTY] * REACH
+    assert len(codes) == len(words.rows()) == len(shown) + 2 * REACH
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("naïve café", ["naïve", "café"]),
+        ("पहिले नाव", ["पहिले", "नाव"]),
+        ("王小明。你好", ["王", "小", "明", "。", "你", "好"]),
+        ("김철수 씨", ["김", "철", "수", "씨"]),
+        ("straße_2", ["straße", "_", "2"]),
+    ],
+)
+def test_words_are_those_of_their_script(text: str, words: list[str]) -> None:
+    """Vowels of Indian scripts are of the word; where nothing parts words each letter is one."""
+    read = read_words(text, NO_WORDS, is_all=True)
+    assert read is not None
+    assert [token.strip() for token in read.tokens] == words
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=80))
+def test_words_of_ascii_are_those_of_any_text(text: str) -> None:
+    """ASCII is read by a faster pattern; a letter beyond it at the end changes no word before."""
+    alone = read_words(text, NO_WORDS, is_all=True)
+    other = read_words(f"{text.rstrip()}.é", NO_WORDS, is_all=True)
+    assert alone is not None
+    assert other is not None
+    assert other.tokens[-2:] == [".", "é"]
+    assert alone.tokens == other.tokens[:-2]
+
+
+def test_a_full_memory_is_emptied_and_changes_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words are remembered up to a bound; what is found is the same when they are not."""
+    texts = [f"Dear Mrs. Halvorsen, flat {n} of 12 Harbour Street, Leeds is free." for n in range(5)]
+    network = shipped_network()
+    before = [[*names_in(text, network)] for text in texts]
+    monkeypatch.setattr(Remembered, "MOST", 6)
+    small = network._replace(
+        vocabulary=KnownWords(
+            network.vocabulary.rows,
+            (network.vocabulary.ordinary, network.vocabulary.telling, network.vocabulary.parts),
+            network.table,
+        )
+    )
+    assert any(before)
+    assert [[*names_in(text, small)] for text in texts] == before
+    assert len(small.vocabulary.remembered().codes) < Remembered.MOST
+
+
+def test_what_no_vocabulary_has_is_not_remembered() -> None:
+    """A word that the model does not know may be private."""
+    vocabulary = shipped_network().vocabulary
+    read = read_words("Dear Zqxwv Kjhgf, hello", vocabulary, is_all=True)
+    assert read is not None
+    assert len(read.strange) >= len(("Zqxwv", "Kjhgf"))
+    assert not any(word in token for token in read.remembered.codes for word in ("Zqxwv", "Kjhgf"))
 
 
 def test_paragraphs_do_not_see_each_other() -> None:
@@ -125,9 +183,9 @@ def test_work_is_linear_in_the_text(piece: str) -> None:
     once, twice = (read_words(piece * times, vocabulary, is_all=True) for times in (500, 1000))
     assert once is not None
     assert twice is not None
-    assert len(once.distinct) <= len(twice.distinct) <= len(once.distinct) + 4 * SLOTS
-    assert len(twice.ids) <= 2 * len(once.ids)
-    assert len(twice.ids) <= REACH * len(piece) * 1000 + 2 * REACH
+    assert len(once.strange) <= len(twice.strange) <= len(once.strange) + 4
+    assert len(twice.codes) <= 2 * len(once.codes)
+    assert len(twice.codes) <= REACH * len(piece) * 1000 + 2 * REACH
 
 
 def test_lists_keep_what_they_know() -> None:
@@ -140,3 +198,54 @@ def test_lists_keep_what_they_know() -> None:
     single = [m for m in NameModelDetector("PERSON").find(text) if " " not in text[m.start : m.end]]
     assert all(match.confidence == PROBABLE for match in single)
     assert all(isinstance(match, Match) for match in both)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<field name="CAS">7732-18-5</field>',
+        '<field name="build">14.02.21689</field>',
+        "env:\n  - name: POSITION\n    value: 41.2",
+        "| cena | build | lat, lon |\n|---|---|---|\n| 12 | 4 | 5 |",
+        "cas: 7732-18-5",
+        "NAME   READY   STATUS   RESTARTS\nparser-838f80426   1/1   Running   7",
+        "UNIT PRICE    BATCH ID\n12.40         8a3f",
+    ],
+)
+def test_labels_and_columns_name_nobody(text: str) -> None:
+    """What lists have is also a code, a column or a key; then the finding is only possible."""
+    people = [m for m in AidedDetector(PersonDetector()).find(text) if m.confidence >= PROBABLE]
+    assert people == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "values"),
+    [
+        (
+            "PERSON",
+            "customer\nOluwaseun Adeyemi\nTalitha Brandsma\n",
+            ["Oluwaseun Adeyemi", "Talitha Brandsma"],
+        ),
+        ("PERSON", '{"имя": "Ольга Синицына"}', ["Ольга Синицына"]),
+        ("PERSON", "/api/v2/customer/Anita Wilhelm/edit", ["Anita Wilhelm"]),
+        ("PERSON", "full_name: talitha brandsma", ["talitha brandsma"]),
+        ("ADDRESS", "адрес: ул. Садовая, д. 14, кв. 3", ["ул. Садовая, д. 14, кв. 3"]),
+        ("ADDRESS", "Anschrift: Lindenweg 14, 79098 Freiburg", ["Lindenweg 14, 79098 Freiburg"]),
+    ],
+)
+def test_finds_values_in_rows_and_other_scripts(kind: str, text: str, values: list[str]) -> None:
+    """Rows below a label, keys, paths, small letters and scripts without lists."""
+    places = found(kind, text)
+    assert all(any(value in place for place in places) for value in values)
+
+
+def test_rows_of_a_column_are_several_addresses() -> None:
+    """Cells are parted by tabs and wide spaces; three lines with numbers are rows, two one address."""
+    name = Name(KINDS.index("ADDRESS") + 1, 0, 0, 0.9, 5)
+
+    def split(text: str) -> list[str]:
+        return [text[part.start : part.end] for part in parts(text, name._replace(end=len(text)))]
+
+    assert split("1 Elm Road\n2 Oak Road\n3 Ash Road") == ["1 Elm Road", "2 Oak Road", "3 Ash Road"]
+    assert split("1 Elm Road,\n2000 Sydney") == ["1 Elm Road,\n2000 Sydney"]
+    assert split("1 Elm Road     AF 53\t9 Oak Road") == ["1 Elm Road", "AF 53", "9 Oak Road"]
