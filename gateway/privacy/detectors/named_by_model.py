@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from gateway.domain.text.search_budget import count_candidate
 from gateway.privacy.detector import LIKELY, POSSIBLE, PROBABLE, Detector, Match
+from gateway.privacy.detectors.person_words import TITLES
 from gateway.privacy.names.decode import Name, kind_of
 from gateway.privacy.names.network import shipped_network
 from gateway.privacy.names.once import names_once
@@ -53,14 +54,16 @@ class AidedDetector:
 
 
 _START = attrgetter("start")
+_TITLE_CHARS = 16
 
 
 def _judged(match: Match, text: str) -> Match:
     """Return a match of a list: only possible where the model sees something else, or no name in a word.
 
-    Names are also words, codes, and parts of the names of streets and firms.
+    Names are also words, codes, and parts of the names of streets and firms; not so behind a title.
     """
-    if not PROBABLE <= match.confidence <= LIKELY:
+    before = text[max(0, match.start - _TITLE_CHARS) : match.start].split()
+    if not PROBABLE <= match.confidence <= LIKELY or (before and before[-1].rstrip(".").lower() in TITLES):
         return match
     names = names_once(text)
     touching = set()

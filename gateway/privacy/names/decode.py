@@ -162,8 +162,8 @@ def _is_of_words(written: str) -> bool:
 _FEW_LETTERS = 2
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w])[^\W\d_]{2,}")
-_CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{8}")
-"""A part of a hash or of a number of a thing."""
+_CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{8}|\d,\d{3}(?!\d)")
+"""A part of a hash or of a number of a thing, or an amount."""
 _PATH = re.compile(r"/|^\S+$")
 _JOINED_BEFORE = re.compile(r"[@_/\\0-9]\Z|\w[.+]\Z")
 _JOINED_BEHIND = re.compile(r"[@_/\\=0-9]|[.+]\w")
