@@ -135,7 +135,7 @@ def _is_whole(text: str, name: Name) -> bool:
     written = text[name.start : name.end]
     has_digit = _DIGIT.search(written) is not None
     if kind_of(name) == "ADDRESS":
-        if not has_digit or _CODE.search(written) or not _is_of_words(written):
+        if not has_digit or _CODE.search(written) or not _is_of_words(written, name.probability):
             return False
     elif has_digit:
         return False
@@ -148,18 +148,19 @@ def _is_whole(text: str, name: Name) -> bool:
     return _LETTER.search(written) is not None
 
 
-def _is_of_words(written: str) -> bool:
+def _is_of_words(written: str, probability: float) -> bool:
     """Whether an address has two words, one of them with a capital; numbers of things have none.
 
-    In scripts without capitals three letters do.
+    In scripts without capitals three letters do, if the model is surer.
     """
     words = _WORD.findall(written)
     if len(words) > 1 and any(word[0].isupper() for word in words):
         return True
-    return sum(char.isalpha() and char.lower() == char.upper() for char in written) > _FEW_LETTERS
+    letters = sum(char.isalpha() and char.lower() == char.upper() for char in written)
+    return letters > _FEW_LETTERS and probability >= _SURER
 
 
-_FEW_LETTERS = 2
+_FEW_LETTERS, _SURER = 2, 0.8
 _DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 _WORD = re.compile(r"(?<![\w])[^\W\d_]{2,}")
 _CODE = re.compile(r"\d[A-Za-z]{2}|[A-Za-z]\d[A-Za-z]|\d{8}|\d,\d{3}(?!\d)")
