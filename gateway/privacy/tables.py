@@ -241,7 +241,7 @@ def lists(text: str) -> Iterator[Cell]:
 
 def below(text: str) -> Iterator[Cell]:
     """Yield the lines that are below a line with nothing but a label."""
-    for found in _ABOVE.find(text):
+    for found in _ABOVE.find(text) if "\n" in text else ():  # Most paragraphs of many are one line.
         name, value = found.groups
         if _WORD.is_in(text[slice(*name)]) and text.count(" ", *name) < _MAX_WORDS:
             yield Cell(text[slice(*name)], *value)

@@ -76,13 +76,16 @@ def _char(char: str) -> str:
 
 
 def stems_of(*names: str) -> str:
-    """Return a pattern for how the names of some lists begin: a short word whole, of others five letters."""
+    """Return a pattern for the longest word of each name of some lists: a short one whole, else five letters.
+
+    Of the longest, since the first may be an article.
+    """
     stems: dict[str, None] = {}
     for name in names:
         for section in ("document", "abbreviation"):
             for word in words_of(name, section):
-                first = word.split("_")[0].rstrip("*")
-                stems[first if len(first) <= _WHOLE else f"{first[:_WHOLE]}*"] = None
+                longest = max((part.rstrip("*") for part in word.split("_")), key=len)
+                stems[longest if len(longest) <= _WHOLE else f"{longest[:_WHOLE]}*"] = None
     whole = tuple(each for each in stems if not each.endswith("*"))
     parts = tuple(each.rstrip("*") for each in stems if each.endswith("*"))
     return f"{source_of(whole)}|{'|'.join(''.join(map(_char, part)) for part in parts)}"
