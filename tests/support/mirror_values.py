@@ -18,7 +18,8 @@ PATIENT = POLICY.replace("deadline_s: {default: 5, max: 10}", "deadline_s: {defa
 """Nothing that is to be dropped ends before that by itself, however slow the machine."""
 
 
-EVERY = f"{PATIENT}mirror: {{share: 1.0}}\n"
+EVERY = f"{PATIENT}mirror: {{share: 1.0}}\nprivacy: {{limit_ms: 10000}}\n"
+"""A scan that ends late on a busy machine would keep a second answer home."""
 
 
 BOTH = EVERY.replace("route: [cloud]}", "route: [cloud, edge]}")

@@ -223,6 +223,7 @@ async def test_what_the_page_has_is_defined(tmp_path: Path) -> None:
     assert strange == []
     seen = {defined[name].name for name, _ in page.samples}
     assert {m.name for m in COUNTED} - seen == {
+        "gateway_cache_look_ups_total",
         "gateway_retries_total",
         "gateway_tool_calls_total",
         "gateway_mirrored_requests_total",
