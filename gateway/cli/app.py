@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "calibrate": (
         "gateway.cli.calibrate:calibrate",
-        "Set a threshold from your own data: the cloud share, or the confidence that a local model needs.",
+        "Set a threshold from your own data: a cloud share, conditions, or the confidence of a local model.",
     ),
     "policy": ("gateway.cli.policy:app", "Check, test, compare and show policies."),
     "prices": ("gateway.cli.prices:app", "Show prices of the offline catalogue, and compare a policy's."),

@@ -84,7 +84,7 @@ def calibrate(
     policy: PolicyFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Set a threshold from your own data: the cloud share, conditions, or the confidence of a local model.
+    """Set a threshold from your own data: a cloud share, conditions, or the confidence of a local model.
 
     From recorded traffic (--input): each request is decided twice, as above and as below the threshold.
     Those whose route differs are sorted by complexity, and the threshold is set where the share, or the
