@@ -27,9 +27,9 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gateway.clock import SystemClock
-from gateway.domain.answer import Answer, FinishReason, Route
+from gateway.domain.answer import FinishReason
 from gateway.domain.conversation import Message, Role, Text, ToolCall, ToolResult
-from gateway.domain.decision import Decision, RequestTexts, RoutingInput, RoutingState
+from gateway.domain.decision import RequestTexts, RoutingInput, RoutingState
 from gateway.domain.privacy import PrivacyClass
 from gateway.domain.request import Request
 from gateway.domain.signals import signals_of
@@ -40,6 +40,7 @@ from gateway.routing import Decider
 from gateway.sessions.memory import MemorySessions
 from gateway.sessions.sessions import Sessions
 from gateway.simulate.prompt_cache import SeenPrompts
+from tests.support.conversations import answer_of
 
 POLICY = """\
 version: 1
@@ -180,7 +181,9 @@ async def play(arm: str, policy: Policy, agents: Sequence[Agent], turns: int, sp
             found.switches += last.get(request.session_id, model) != model
             last[request.session_id] = model
             begun = await sessions.note_decision(begun, request, decision, policy)
-            await sessions.note_answer(begun, request, _answer(decision, agent.answer(turn)), policy)
+            await sessions.note_answer(
+                begun, request, answer_of(decision, agent.answer(turn), FinishReason.TOOL_CALLS), policy
+            )
     return found
 
 
@@ -224,20 +227,6 @@ def _account(
 def _texts(message: Message) -> list[str]:
     results = [part for result in message.tool_results for part in result.parts]
     return [part.text for part in (*message.all_parts, *results) if isinstance(part, Text)]
-
-
-def _answer(decision: Decision, message: Message) -> Answer:
-    return Answer(
-        decision=decision,
-        message=message,
-        finish_reason=FinishReason.TOOL_CALLS,
-        usage=None,
-        route=Route.LOCAL,
-        model=decision.chain[0],
-        degraded=None,
-        cost_usd_nanos=0,
-        attempts=(),
-    )
 
 
 def main() -> None:

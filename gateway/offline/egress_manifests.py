@@ -23,6 +23,8 @@ NOT_PUBLIC: Final = {
 """By network of all addresses: those of private networks, carriers, links and this host (RFC 6890)."""
 CLUSTER_DOMAIN: Final = "cluster.local"
 PROXY_PORT: Final = 3128
+_HTTP_PORT: Final = 80
+_FILTERS: Final = "type.googleapis.com/envoy.extensions.filters"
 
 
 def network_policy(found: Sequence[Destination]) -> str:
@@ -146,9 +148,12 @@ def _network(host: str) -> str | None:
 def _namespace(host: str) -> str | None:
     """Return the namespace of a service of the cluster, "" for the gateway's own; None for another name."""
     labels = host.removesuffix(f".{CLUSTER_DOMAIN}").split(".")
-    if len(labels) == 1:
-        return ""
-    return labels[1] if len(labels) == 2 + (labels[-1] == "svc") and labels[-1] == "svc" else None
+    match labels:
+        case [_]:
+            return ""
+        case [_, namespace, "svc"]:
+            return namespace
+    return None
 
 
 def _cluster(each: Destination) -> Manifest:
@@ -179,8 +184,8 @@ def _virtual_host(each: Destination) -> Manifest:
 
 
 def _connection_manager(virtual_hosts: Sequence[Manifest]) -> Manifest:
-    router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-    manager = f"{_NETWORK_FILTERS}.http_connection_manager.v3.HttpConnectionManager"
+    router = f"{_FILTERS}.http.router.v3.Router"
+    manager = f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager"
     return {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
@@ -192,10 +197,6 @@ def _connection_manager(virtual_hosts: Sequence[Manifest]) -> Manifest:
             "upgrade_configs": [{"upgrade_type": "CONNECT"}],
         },
     }
-
-
-_HTTP_PORT: Final = 80
-_NETWORK_FILTERS: Final = "type.googleapis.com/envoy.extensions.filters.network"
 
 
 def _socket(host: str, port: int) -> Manifest:

@@ -84,7 +84,12 @@ def _destination(
     is_tls = parts.scheme in ("https", "rediss")
     port = parts.port or _PORTS.get(parts.scheme, 443)
     return Destination(
-        host=parts.hostname, port=port, is_tls=is_tls, users=users, clearance=clearance, proxy=proxy
+        host=parts.hostname.removesuffix("."),
+        port=port,
+        is_tls=is_tls,
+        users=users,
+        clearance=clearance,
+        proxy=proxy,
     )
 
 

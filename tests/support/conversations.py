@@ -80,15 +80,16 @@ async def turn(
     decision = Decider(policy).decide(routing_input, RoutingState(deadline_s=60.0, session=begun.state))
     await sessions.note_decision(begun, request, decision, policy)
     if answer is not None and decision.chain:
-        await sessions.note_answer(begun, request, _answer(decision, answer), policy)
+        await sessions.note_answer(begun, request, answer_of(decision, answer, FinishReason.STOP), policy)
     return decision
 
 
-def _answer(decision: Decision, message: Message) -> Answer:
+def answer_of(decision: Decision, message: Message, finish_reason: FinishReason) -> Answer:
+    """Return the answer of the first model of a chain, as sessions note it."""
     return Answer(
         decision=decision,
         message=message,
-        finish_reason=FinishReason.STOP,
+        finish_reason=finish_reason,
         usage=None,
         route=Route.LOCAL,
         model=decision.chain[0],
