@@ -12,8 +12,10 @@ from gateway.privacy.detector import paragraphs
 from gateway.privacy.detectors.login_words import marked
 from gateway.privacy.field_names import labels_of
 from gateway.privacy.normalize import NO_OFFSET, NormalText, OwnText
+from gateway.privacy.split_words import CONTEXT_WORDS
 from gateway.privacy.tables import (
     NAMES,
+    NUMBER_NAMES,
     TURN_PREFILTER,
     VALUE_NAMES,
     Cell,
@@ -26,7 +28,7 @@ from gateway.privacy.tables import (
     sql,
     turns,
 )
-from gateway.privacy.things import in_words, with_marks
+from gateway.privacy.things import HEADS, in_words, with_marks
 
 _WORD = Pattern(VALUE_NAMES, ignore_case=True)
 _NAME_WORD = Pattern(NAMES, ignore_case=True)
@@ -55,22 +57,34 @@ _ENTRY = Pattern(
 )
 _BLOCK_LINE = Pattern(r"^[ \t]*(\S{4,})[ \t\r]*$")
 
+
+def _below_names(names: str) -> list[str]:
+    """Return what finds the three structures that are known by a name in them."""
+    return [
+        rf"(?:{names})[^\n]*(?:[|\t;,]|  )[^\n]*\n|(?:[|\t;,]|  )[^\n]*(?:{names})[^\n]*\n",
+        rf"(?:{names})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
+        rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{names})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
+    ]
+
+
 _PREFILTERS = PatternSet(
     [
-        rf"(?:{NAMES})[^\n]*(?:[|\t;,]|  )[^\n]*\n|(?:[|\t;,]|  )[^\n]*(?:{NAMES})[^\n]*\n",
+        *_below_names(f"{CONTEXT_WORDS}|{HEADS}"),
         rf"\b{_KEYS}{_IS}[^\n]*{_NEXT}\b{_VALUES}{_IS}|\b{_VALUES}{_IS}[^\n]*{_NEXT}\b{_KEYS}{_IS}",
         r"kind[\"']?[ \t]*:[ \t]*[\"']?(?-i:Secret)\b",
         r"form-data;[ \t]*name=",
         r"\)[ \t\r\n]*VALUES\b",
         r"[\"'](?:columns?|fields?|headers?|header_row|names)[\"'][ \t]*:[ \t\r\n]*\[",
         r"<(?:t[rhd]|dt|label|input|field|property|param|meta|attribute|b|strong|span)\b",
-        rf"(?:{NAMES})[\w\xc0-\xff .-]{{0,30}}[\"']?[ \t]*[:=][ \t\r\n]*(?:[\[{{]|- )",
-        rf"(?m)^[^\n:;|,<>{{}}=\"\t]{{0,36}}(?:{NAMES})[^\n:;|,<>{{}}=\"\t]{{0,36}}[ \t:*_]*\r?$",
         TURN_PREFILTER,
     ],
     ignore_case=True,
 )
-_COLUMNS, _PAIRS, _SECRETS, _FORM, _SQL, _JSON_ROWS, _HTML, _LISTS, _BELOW, _TURNS = range(10)
+_NUMBERS = PatternSet(_below_names(NUMBER_NAMES), ignore_case=True)
+"""The first three again, by names of which there are thousands: each text makes new states of so large a
+pattern, so it is searched only where there are digits."""
+_DIGITS = re.compile(r"[0-9](?:[^0-9]*[0-9]){2}")
+_COLUMNS, _LISTS, _BELOW, _PAIRS, _SECRETS, _FORM, _SQL, _JSON_ROWS, _HTML, _TURNS = range(10)
 """The indexes of the structures in `_PREFILTERS`."""
 _TABLES: tuple[tuple[int, Callable[[str], Iterator[Cell]]], ...] = (
     (_COLUMNS, delimited),
@@ -95,6 +109,8 @@ def named_values(normal: NormalText) -> NormalText | None:
         return None
     text = with_marks(marked(normal.text))
     present = _PREFILTERS.matching(text)
+    if _DIGITS.search(text):
+        present = sorted({*present, *_NUMBERS.matching(text)})
     if not present:
         return None
     pieces: list[str] = []

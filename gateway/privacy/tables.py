@@ -34,7 +34,9 @@ _QUOTED = re.compile(r'"[^"]*"')
 _GAPS = re.compile(r"(?<=\S) {2,}(?=\S)")
 _HEAD = r"[^\n{}<>=:\[\]]*"
 _BETWEEN = r"(?:[|\t;,]|  )"
-VALUE_NAMES = f"{CONTEXT_WORDS}|{stems_of('documents', 'accounts', 'plates')}"
+NUMBER_NAMES = stems_of("documents", "accounts", "plates")
+"""Parts of names of values that have digits."""
+VALUE_NAMES = f"{CONTEXT_WORDS}|{NUMBER_NAMES}"
 """Parts of names that say what a value is."""
 NAMES = f"{VALUE_NAMES}|{HEADS}"
 """Parts of names that say what a value is, or that it is nobody's."""
